@@ -1,0 +1,66 @@
+# The house's build rules: warnings are errors in our code, ccache and mold where present,
+# and three helpers so that a room's CMakeLists.txt only lists what it contains.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+set(DWCP_WARNINGS -Wall -Wextra -Wpedantic -Werror)
+
+if(DWCP_SANITIZE)
+  add_compile_options(-fsanitize=${DWCP_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${DWCP_SANITIZE})
+  if(DWCP_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+# Everything is included from the repository root: #include "protocols/wire/frame.hpp".
+# Third-party headers are system headers, so our warning level does not reach them.
+function(dwcp_flags target)
+  target_compile_options(${target} PRIVATE ${DWCP_WARNINGS})
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+endfunction()
+
+# dwcp_library(NAME SOURCES a.cpp ... [LINK lib ...])
+function(dwcp_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  dwcp_flags(${name})
+  target_link_libraries(${name} PUBLIC ${A_LINK})
+endfunction()
+
+# dwcp_program(NAME SOURCES a.cpp ... [LINK lib ...]): a program people run; ends up in bin/.
+function(dwcp_program name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  dwcp_flags(${name})
+  target_link_libraries(${name} PRIVATE ${A_LINK})
+endfunction()
+
+# dwcp_test(NAME SOURCES a_test.cpp ... [LINK lib ...] [LABELS unit] [TIMEOUT 60] [SERIAL])
+# A Catch2 program registered with ctest as one test. Labels: unit, sim, actors, cluster, chaos.
+function(dwcp_test name)
+  cmake_parse_arguments(A "SERIAL" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  dwcp_flags(${name})
+  target_link_libraries(${name} PRIVATE dwcp_catch_main ${A_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT A_LABELS)
+    set(A_LABELS unit)
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+  if(A_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+endfunction()

@@ -1,0 +1,51 @@
+#include "runtime/metrics/metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace dwcp::metrics {
+namespace {
+
+// Leaked on purpose: metrics may be touched by threads that outlive static destruction.
+prometheus::Registry& registry() {
+    static auto* const instance = new prometheus::Registry();
+    return *instance;
+}
+
+} // namespace
+
+void Counter::add(double amount) const { static_cast<prometheus::Counter*>(handle_)->Increment(amount); }
+double Counter::value() const { return static_cast<prometheus::Counter*>(handle_)->Value(); }
+void Gauge::set(double value) const { static_cast<prometheus::Gauge*>(handle_)->Set(value); }
+void Gauge::add(double amount) const { static_cast<prometheus::Gauge*>(handle_)->Increment(amount); }
+double Gauge::value() const { return static_cast<prometheus::Gauge*>(handle_)->Value(); }
+void Histogram::observe(double value) const { static_cast<prometheus::Histogram*>(handle_)->Observe(value); }
+
+Counter counter(const std::string& name, const std::string& help, const Labels& labels) {
+    auto& family = prometheus::BuildCounter().Name(name).Help(help).Register(registry());
+    return Counter(&family.Add(labels));
+}
+
+Gauge gauge(const std::string& name, const std::string& help, const Labels& labels) {
+    auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(registry());
+    return Gauge(&family.Add(labels));
+}
+
+Histogram histogram(const std::string& name, const std::string& help, const std::vector<double>& bounds,
+                    const Labels& labels) {
+    auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(registry());
+    return Histogram(&family.Add(labels, bounds));
+}
+
+const std::vector<double>& duration_bounds() {
+    static const std::vector<double> bounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                               0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
+    return bounds;
+}
+
+std::string expose() { return prometheus::TextSerializer().Serialize(registry().Collect()); }
+
+} // namespace dwcp::metrics

@@ -1,0 +1,67 @@
+// The one facade over prometheus-cpp core. Nobody else includes prometheus headers.
+//
+// Names follow Prometheus' conventions: dwcp_<room>_<what>_<unit>, counters end in _total, base units (seconds, bytes,
+// ratio 0..1), bounded labels, no ids in labels. Registration happens once, in a class's own Probe struct:
+//
+//   struct Probe {
+//       metrics::Counter accepted = metrics::counter("dwcp_manager_workloads_accepted_total", "Workloads admitted.");
+//   };
+//
+// Registering the same name with the same labels again returns the same series, so restarted actors keep their counts.
+// Handles are cheap to copy, thread-safe and live as long as the process.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace dwcp::metrics {
+
+using Labels = std::map<std::string, std::string>;
+
+class Counter {
+  public:
+    void add(double amount = 1) const;
+    double value() const;
+
+  private:
+    friend Counter counter(const std::string&, const std::string&, const Labels&);
+    explicit Counter(void* handle) : handle_(handle) {}
+    void* handle_;
+};
+
+class Gauge {
+  public:
+    void set(double value) const;
+    void add(double amount) const;
+    double value() const;
+
+  private:
+    friend Gauge gauge(const std::string&, const std::string&, const Labels&);
+    explicit Gauge(void* handle) : handle_(handle) {}
+    void* handle_;
+};
+
+class Histogram {
+  public:
+    void observe(double value) const;
+
+  private:
+    friend Histogram histogram(const std::string&, const std::string&, const std::vector<double>&, const Labels&);
+    explicit Histogram(void* handle) : handle_(handle) {}
+    void* handle_;
+};
+
+Counter counter(const std::string& name, const std::string& help, const Labels& labels = {});
+Gauge gauge(const std::string& name, const std::string& help, const Labels& labels = {});
+/// `bounds` are the upper bucket limits in ascending order.
+Histogram histogram(const std::string& name, const std::string& help, const std::vector<double>& bounds,
+                    const Labels& labels = {});
+
+/// Bucket limits from 100 µs to 10 s, for durations in seconds.
+const std::vector<double>& duration_bounds();
+
+/// The whole registry in Prometheus' text format 0.0.4.
+std::string expose();
+
+} // namespace dwcp::metrics
