@@ -1,0 +1,124 @@
+// The base of every actor of this product: CAF's event-based actor with its sharp edges covered.
+//
+//   - The mailbox is bounded: an ordinary message above `mailbox_max` is refused with Errc::resource_exhausted. Exits, downs,
+//     answers and our own tasks always pass, so a flooded actor can still be supervised.
+//   - A request carries its deadline and its error path: ask() takes both, always.
+//   - Promises are tickets: what is still open when the actor ends, for whatever reason, is answered with Errc::unavailable at
+//     once instead of leaving the asker to its timeout (CAF 0.17 has no broken_promise).
+//   - Other threads and timers enter through poster() and after(): closures that run inside the actor, dropped when it is gone.
+//   - An exception in a handler is logged with the actor's path and ends the actor abnormally; an unknown message is counted.
+//
+// Requests are structs that name their answer: `struct BeginPut { using Reply = PutBegun; ... };`.
+#pragma once
+
+#include "runtime/caf/errors.hpp"
+#include "runtime/caf/messages.hpp"
+#include "runtime/caf/resolver.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace dwcp::actor {
+
+/// A queue of 4,096 closures or block references is a few MiB at most and seconds of work: beyond it refusing is kinder.
+inline constexpr std::size_t kMailboxMax = 4096;
+
+/// What an actor gets from whoever starts it.
+struct ActorContext {
+    std::string path; ///< "manager/0"
+    Resolver* resolver = nullptr;
+    std::shared_ptr<ActorStats> stats = std::make_shared<ActorStats>();
+    std::size_t mailbox_max = kMailboxMax;
+};
+
+using Ticket = std::uint64_t;
+/// Runs a closure inside the actor that made it; callable from any thread, and a no-op once the actor has ended.
+using Poster = std::function<void(std::function<void()>)>;
+
+class Actor : public caf::event_based_actor {
+  public:
+    Actor(caf::actor_config& config, ActorContext context);
+    ~Actor() override;
+
+    const std::string& path() const { return context_.path; }
+    const char* name() const override { return context_.path.c_str(); }
+
+    void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit) override;
+    caf::resumable::resume_result resume(caf::execution_unit* unit, std::size_t max_throughput) override;
+    void on_exit() override;
+
+  protected:
+    /// The actor's handlers, made with on().
+    virtual caf::behavior handlers() = 0;
+    /// Called once when the actor ends, before its open promises are refused.
+    virtual void ended() {}
+
+    caf::behavior make_behavior() final;
+
+    Resolver& resolver() const { return *context_.resolver; }
+
+    /// Handler for Request that answers at once: `on<BeginPut>([this](const BeginPut& r) -> Result<PutBegun> {...})`.
+    template <class Request, class Handler>
+    static auto on(Handler handler) {
+        using Reply = typename Request::Reply;
+        return [handler = std::move(handler)](const Local<Request>& request) mutable -> caf::result<Local<Reply>> {
+            Result<Reply> reply = handler(*request);
+            if (!reply) return to_caf(reply.error());
+            return Local<Reply>(std::move(*reply));
+        };
+    }
+
+    /// Handler for Request that answers later: gets the ticket to settle().
+    template <class Request, class Handler>
+    auto on_later(Handler handler) {
+        return [this, handler = std::move(handler)](const Local<Request>& request) mutable {
+            handler(*request, open_ticket());
+        };
+    }
+
+    /// Answers a ticket; a ticket that was settled before is ignored.
+    template <class Reply>
+    void settle(Ticket ticket, Result<Reply> reply) {
+        if (reply) deliver(ticket, caf::make_message(Local<Reply>(std::move(*reply))));
+        else refuse(ticket, reply.error());
+    }
+
+    /// Asks the actor at `path`. Exactly one of the two is called, inside this actor, within `deadline`.
+    template <class Request>
+    void ask(const std::string& path, Request request, Duration deadline,
+             std::function<void(const typename Request::Reply&)> on_reply,
+             std::function<void(const Error&)> on_error) {
+        using Reply = typename Request::Reply;
+        const auto live = resolver().find(path);
+        if (!live) {
+            on_error({Errc::unavailable, path + " is not running", "it is being restarted; try again"});
+            return;
+        }
+        this->request(live->handle, deadline, Local<Request>(std::move(request)))
+            .then([on_reply = std::move(on_reply)](const Local<Reply>& reply) { on_reply(*reply); },
+                  [on_error = std::move(on_error)](const caf::error& error) { on_error(from_caf(error)); });
+    }
+
+    Poster poster();
+    /// Runs `task` inside this actor after `delay`; there is no cancelling: let the task check whether it still applies.
+    void after(Duration delay, std::function<void()> task);
+
+    Ticket open_ticket();
+    void deliver(Ticket ticket, caf::message reply);
+    void refuse(Ticket ticket, const Error& error);
+
+  private:
+    bool is_ordinary(const caf::mailbox_element& element) const;
+
+    ActorContext context_;
+    std::map<Ticket, caf::response_promise> promises_;
+    Ticket last_ticket_ = 0;
+};
+
+} // namespace dwcp::actor

@@ -1,0 +1,43 @@
+#include "runtime/caf/resolver.hpp"
+
+namespace dwcp::actor {
+
+std::uint64_t Resolver::publish(const std::string& path, caf::actor handle, std::shared_ptr<const ActorStats> stats,
+                                TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    const auto life = ++lives_[path];
+    live_[path] = Live{std::move(handle), life, now, std::move(stats)};
+    changed_.notify_all();
+    return life;
+}
+
+void Resolver::withdraw(const std::string& path, std::uint64_t life) {
+    const std::lock_guard lock(mutex_);
+    const auto found = live_.find(path);
+    if (found != live_.end() && found->second.life == life) live_.erase(found);
+}
+
+void Resolver::clear() {
+    const std::lock_guard lock(mutex_);
+    live_.clear();
+}
+
+std::optional<Live> Resolver::find(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = live_.find(path);
+    if (found == live_.end()) return std::nullopt;
+    return found->second;
+}
+
+std::optional<Live> Resolver::wait_for_life_after(const std::string& path, std::uint64_t after,
+                                                  TimePoint deadline) const {
+    std::unique_lock lock(mutex_);
+    const auto newer = [&] {
+        const auto found = live_.find(path);
+        return found != live_.end() && found->second.life > after;
+    };
+    if (!changed_.wait_until(lock, deadline, newer)) return std::nullopt;
+    return live_.at(path);
+}
+
+} // namespace dwcp::actor

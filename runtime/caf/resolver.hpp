@@ -1,0 +1,67 @@
+// Who lives at an actor path now. Callers hold paths ("manager/0"), never handles: a restarted actor has a new handle, and
+// a stale one would only ever answer "receiver down".
+//
+// Life cycle: one a node, outlives the actor system. The supervisor publishes a child when it starts and withdraws it when
+// it ends; everybody else resolves, just before sending. Thread-safe.
+#pragma once
+
+#include "protocols/base/clock.hpp"
+
+#include <caf/actor.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dwcp::actor {
+
+/// What an actor tells about itself while it runs; shared with its actor, written without locks.
+struct ActorStats {
+    std::atomic<std::uint64_t> enqueued{0};
+    std::atomic<std::uint64_t> dequeued{0};
+    std::atomic<std::uint64_t> rejected{0}; ///< Refused because the mailbox was full.
+    std::atomic<std::uint64_t> busy_ns{0};  ///< Time spent in handlers.
+
+    std::uint64_t depth() const {
+        const auto in = enqueued.load(std::memory_order_relaxed);
+        const auto out = dequeued.load(std::memory_order_relaxed);
+        return in > out ? in - out : 0;
+    }
+};
+
+/// One life of one actor.
+struct Live {
+    caf::actor handle;
+    std::uint64_t life = 0; ///< 1 for the first start, then 2, ...: late answers of a dead life can be told apart.
+    TimePoint since{};
+    std::shared_ptr<const ActorStats> stats;
+};
+
+class Resolver {
+  public:
+    /// Publishes the next life of `path` and returns its number.
+    std::uint64_t publish(const std::string& path, caf::actor handle, std::shared_ptr<const ActorStats> stats,
+                          TimePoint now);
+    /// Withdraws `path` if it is still at `life`.
+    void withdraw(const std::string& path, std::uint64_t life);
+    /// Forgets all handles; for the end of the node, so that no actor is kept alive by its name.
+    void clear();
+
+    std::optional<Live> find(const std::string& path) const;
+    /// Waits until a life newer than `after` is published, for callers outside the actor system. nullopt at the deadline.
+    std::optional<Live> wait_for_life_after(const std::string& path, std::uint64_t after, TimePoint deadline) const;
+
+  private:
+    mutable std::mutex mutex_;
+    mutable std::condition_variable changed_;
+    std::map<std::string, Live> live_;
+    std::map<std::string, std::uint64_t> lives_;
+};
+
+} // namespace dwcp::actor

@@ -1,0 +1,118 @@
+// A node's configuration, as the rest of the program sees it. How it is read, checked and explained: properties.hpp.
+//
+// One instance a process, filled from a TOML file before anything starts, then never changed.
+#pragma once
+
+#include "protocols/base/result.hpp"
+#include "runtime/log/log.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dwcp::config {
+
+/// "127.0.0.1:7100". Only loopback hosts are accepted: a node does not listen beyond loopback without TLS.
+struct Endpoint {
+    std::string host;
+    std::uint16_t port = 0;
+
+    std::string text() const { return host + ":" + std::to_string(port); }
+    auto operator<=>(const Endpoint&) const = default;
+};
+
+struct Peer {
+    std::string name;
+    std::string site;
+    Endpoint control;
+    Endpoint data;
+    std::string public_key; ///< 64 hex digits; empty: trusted on first use and pinned in the data directory.
+    std::string congestion; ///< "", "bbr" or "cubic"; empty: [data].congestion.
+};
+
+struct NodeConfig {
+    // [node]
+    std::string name;
+    std::string site;
+    std::string cluster_id;
+    std::string data_dir;
+
+    // [listen]
+    Endpoint control;
+    Endpoint data;
+    Endpoint http;
+
+    // [roles]: how many instances of each system this node hosts; 0: the role is absent.
+    std::uint32_t manager_instances = 0;
+    std::uint32_t compression_instances = 0;
+    std::uint32_t allocator_instances = 0;
+    bool consensus = false;
+    bool gateway = false;
+
+    std::vector<Peer> peers; // [[peers]]
+
+    // [consensus]
+    std::string sequencer; ///< Node that orders the majority-write lanes; empty: the first name in alphabetical order.
+
+    // [control]
+    std::uint32_t heartbeat_interval_ms = 0;
+    std::uint32_t heartbeat_timeout_ms = 0;
+    std::uint32_t connect_timeout_ms = 0;
+    std::uint32_t reconnect_min_ms = 0;
+    std::uint32_t reconnect_max_ms = 0;
+
+    // [data]
+    std::uint32_t streams_min = 0;
+    std::uint32_t streams_max = 0;
+    std::string congestion;
+    std::uint32_t stream_credit_blocks = 0;
+    std::uint32_t request_timeout_ms = 0;
+    std::uint32_t worker_threads = 0;
+
+    // [manager]
+    std::uint32_t requests_per_s = 0;
+    std::uint32_t requests_burst = 0;
+    std::uint32_t workloads_in_flight_max = 0;
+    std::uint32_t replicas_default = 0;
+    std::uint64_t object_bytes_max = 0;
+
+    // [compression]
+    std::uint32_t link_mbps = 0; ///< Bandwidth between sites that the rules plan for, Mbit/s.
+
+    // [allocator]
+    std::uint64_t capacity_bytes = 0;
+
+    // [http]
+    std::uint32_t http_threads = 0;
+    std::uint32_t http_idle_timeout_ms = 0;
+
+    // [supervisor]
+    std::uint32_t restart_backoff_min_ms = 0;
+    std::uint32_t restart_backoff_max_ms = 0;
+    std::uint32_t restart_reset_after_ms = 0;
+    std::uint32_t drain_timeout_ms = 0;
+
+    // [log]
+    log::Level log_level = log::Level::info;
+    log::Format log_format = log::Format::console;
+    std::string log_file;
+};
+
+/// Everything that is wrong with a file, at once. Each entry reads "FILE:LINE: key: what was found, what is allowed".
+struct Problems {
+    std::vector<std::string> list;
+};
+
+/// Reads and checks a file. Relative paths in it are relative to the current directory.
+std::expected<NodeConfig, Problems> load_file(const std::string& path);
+/// The same for text; `origin` stands for the file name in messages.
+std::expected<NodeConfig, Problems> load_text(const std::string& text, const std::string& origin);
+
+/// The effective configuration as annotated TOML: each key with its sentence, unit, bounds and default as comments.
+std::string print_config(const NodeConfig& config);
+/// The example with every key at its default, as shipped in node_configs/example.toml (a test compares them).
+std::string print_example();
+/// One key explained ("data.streams_max"); an unknown key fails and names the nearest.
+Result<std::string> explain(const std::string& key);
+
+} // namespace dwcp::config
