@@ -1,0 +1,23 @@
+// What a lane drives: a deterministic state machine whose state lives in the store.
+#pragma once
+
+#include "protocols/base/result.hpp"
+#include "protocols/consensus/lane.hpp"
+#include "runtime/store/store.hpp"
+
+namespace dwcp::consensus {
+
+/// Called by the lane's actor only, in log order, exactly once an entry, on every member.
+class StateMachine {
+  public:
+    virtual ~StateMachine() = default;
+    /// Whether a command is well-formed; asked before it is proposed, so that nonsense never enters the log.
+    virtual Result<void> check(const Command& command) const = 0;
+    /// Adds the entry's effects to `batch`, which is written together with the lane's applied index, so an entry's effects are
+    /// there exactly if it counts as applied. Returns the answer for the submitter. Must depend on state and entry alone.
+    virtual Bytes apply(const Entry& entry, store::Batch& batch) = 0;
+    /// Called after the batch is on disk; for what is not state: waking waiters, collecting garbage.
+    virtual void applied(const Entry& entry) = 0;
+};
+
+} // namespace dwcp::consensus

@@ -1,0 +1,107 @@
+// What a manager is asked. Managers live at "manager/0", "manager/1", ...; a workload stays with the one its key hashes to.
+// Every request may arrive twice (a restarted manager is asked again): the workload id and block hashes make that harmless.
+#pragma once
+
+#include "protocols/base/result.hpp"
+#include "protocols/wire/block.hpp"
+#include "protocols/wire/manifest.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dwcp::manager {
+
+/// Admits a workload, places its replicas and journals it. Errors: resource_exhausted (rate, bulkhead, capacity),
+/// precondition_failed (placement impossible), invalid_argument.
+struct PutBegun {
+    std::vector<NodeName> placement;
+};
+struct BeginPut {
+    using Reply = PutBegun;
+    WorkloadId id;
+    std::string key;
+    std::string content_type;
+    std::optional<std::uint64_t> size_bytes; ///< As announced by the client.
+    std::uint32_t replicas = 0;              ///< 0: the node's default.
+    std::optional<CodecChoice> codec;        ///< Pins the codec; nullopt: the selector chooses per block.
+};
+
+/// Takes a block in: hash, choose a codec, encode, store here, start shipping to the replicas.
+struct BlockAccepted {
+    BlockRef ref;
+};
+struct PutBlock {
+    using Reply = BlockAccepted;
+    WorkloadId id;
+    std::uint32_t index = 0;
+    SharedBytes raw; ///< 1..kBlockBytes.
+};
+
+/// All blocks are in: make them durable here, complete the replicas, commit the manifest.
+struct PutReceipt {
+    wire::Manifest manifest; ///< Without its block list, which may be long.
+    std::uint64_t index = 0; ///< Position in the metadata lane.
+    std::uint64_t stored_bytes = 0;
+    std::uint64_t blocks = 0;
+    std::map<std::string, std::uint64_t> blocks_by_codec;
+};
+struct SealPut {
+    using Reply = PutReceipt;
+    WorkloadId id;
+    std::vector<BlockRef> blocks;
+    std::uint64_t size_bytes = 0;
+    Hash256 sha256;
+};
+
+struct Acknowledged {};
+/// The client went away or its data was wrong: forget the workload and report it as failed.
+struct AbortPut {
+    using Reply = Acknowledged;
+    WorkloadId id;
+    std::string reason;
+};
+
+struct ObjectDeleted {
+    bool existed = false;
+    std::uint64_t index = 0;
+};
+struct DeleteObject {
+    using Reply = ObjectDeleted;
+    WorkloadId id; ///< Makes it exactly-once, like a put's.
+    std::string key;
+};
+
+/// A block's raw content, verified: from the store here, else from a replica; a corrupt copy here is repaired on the way.
+struct BlockFetched {
+    SharedBytes raw;
+};
+struct FetchBlock {
+    using Reply = BlockFetched;
+    BlockRef ref;
+    std::vector<NodeName> replicas;
+    WorkloadId trace;
+};
+
+struct WorkloadReport {
+    WorkloadId id;
+    std::string key;
+    std::string state; ///< "open", "sealed", "committed", "failed".
+    std::string reason;
+    std::string manager;
+    UnixMillis updated_ms = 0;
+    std::uint64_t size_bytes = 0;
+    std::uint64_t index = 0;
+    bool resumed = false; ///< Taken up again from the journal after a restart.
+};
+struct WorkloadReports {
+    std::vector<WorkloadReport> list;
+};
+/// Newest first, at most 1000; with `id` just that one (empty list: unknown).
+struct QueryWorkloads {
+    using Reply = WorkloadReports;
+    WorkloadId id;
+};
+
+} // namespace dwcp::manager

@@ -1,0 +1,71 @@
+// An object as the cluster knows it, and its encodings (schema/objects.capnp).
+#pragma once
+
+#include "protocols/base/clock.hpp"
+#include "protocols/base/result.hpp"
+#include "protocols/wire/block.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dwcp::wire {
+
+/// 255 bytes would suit a file name; keys are paths.
+inline constexpr std::size_t kKeyBytesMax = 1024;
+inline constexpr std::size_t kContentTypeBytesMax = 255;
+inline constexpr std::size_t kReplicasMax = 16;
+/// Up to here a manifest lists its blocks itself (12 KiB of a 32 KiB command); above, index blocks hold the list.
+inline constexpr std::size_t kInlineBlocksMax = 256;
+/// References that fit one index block of 1 MiB.
+inline constexpr std::size_t kRefsPerIndexBlock = 20000;
+inline constexpr std::size_t kIndexBlocksMax = 64;
+
+struct Manifest {
+    std::string key;
+    WorkloadId workload;
+    std::uint64_t size_bytes = 0;
+    Hash256 sha256; ///< Of the whole content.
+    std::string content_type;
+    UnixMillis created_ms = 0;
+    std::vector<NodeName> replicas;     ///< Nodes that hold every block, the index blocks included.
+    std::vector<BlockRef> blocks;       ///< In order of content; empty if index_blocks is not.
+    std::vector<BlockRef> index_blocks; ///< In order; each decodes to a block list.
+
+    bool operator==(const Manifest&) const = default;
+};
+
+/// Keys are 1..1024 bytes of UTF-8 without control characters, no empty, "." or ".." segment, no leading or trailing slash.
+Result<void> check_key(std::string_view key);
+
+Bytes encode(const Manifest& manifest);
+/// Checks every limit and every field; Errc::corrupted or Errc::invalid_argument says which.
+Result<Manifest> decode_manifest(ByteView bytes);
+
+Bytes encode_block_list(const std::vector<BlockRef>& blocks);
+Result<std::vector<BlockRef>> decode_block_list(ByteView bytes);
+
+/// A command of the metadata lane: either commit (manifest) or erase (key).
+struct MetadataCommand {
+    bool erase = false;
+    std::string key;
+    Manifest manifest;
+};
+Bytes encode(const MetadataCommand& command);
+Result<MetadataCommand> decode_metadata_command(ByteView bytes);
+
+/// One line of the manager's journal: where a workload stands.
+struct JournalRecord {
+    enum class State : std::uint8_t { open, sealed, committed, failed };
+    State state = State::open;
+    Manifest manifest; ///< While open only key, workload, content type and creation time are filled.
+    std::vector<NodeName> placement; ///< Where the replicas are to be.
+    std::string reason;
+    UnixMillis updated_ms = 0;
+    std::uint64_t index = 0; ///< In the metadata lane, once committed.
+
+    bool operator==(const JournalRecord&) const = default;
+};
+Bytes encode(const JournalRecord& record);
+Result<JournalRecord> decode_journal_record(ByteView bytes);
+
+} // namespace dwcp::wire

@@ -1,0 +1,56 @@
+# Records of objects: manifests (committed through the metadata lane) and the manager's journal.
+@0xb8c2f0a35d9e4471;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("dwcp::wire::schema");
+
+struct BlockRef {
+  # The hash stands in four words, so that a list of references is flat: 48 bytes each.
+  hash0 @0 :UInt64;
+  hash1 @1 :UInt64;
+  hash2 @2 :UInt64;
+  hash3 @3 :UInt64;
+  rawBytes @4 :UInt32;
+  storedBytes @5 :UInt32;
+  codec @6 :UInt8;
+  level @7 :Int8;
+}
+
+struct BlockList {
+  blocks @0 :List(BlockRef);
+}
+
+struct Manifest {
+  key @0 :Text;
+  workload @1 :Text;
+  sizeBytes @2 :UInt64;
+  sha256 @3 :Data;
+  contentType @4 :Text;
+  createdMs @5 :Int64;
+  replicas @6 :List(Text);
+  # Small objects list their blocks here; larger ones list index blocks, each of which holds a BlockList.
+  blocks @7 :List(BlockRef);
+  indexBlocks @8 :List(BlockRef);
+}
+
+struct MetadataCommand {
+  union {
+    commit @0 :Manifest;
+    erase @1 :Text;
+  }
+}
+
+struct JournalRecord {
+  enum State {
+    open @0;       # Admitted; blocks are arriving. After a crash its client is gone: it is reported as interrupted.
+    sealed @1;     # All blocks are on this node's disk: it will be completed, crash or not.
+    committed @2;  # The manifest is committed; the receipt can be asked for again.
+    failed @3;     # Given up, with the reason.
+  }
+  state @0 :State;
+  manifest @1 :Manifest;
+  reason @2 :Text;
+  updatedMs @3 :Int64;
+  placement @4 :List(Text);
+  index @5 :UInt64;
+}
