@@ -1,4 +1,5 @@
-// A node's configuration, as the rest of the program sees it. How it is read, checked and explained: properties.hpp.
+// A node's configuration, as the rest of the program sees it. How it is read, checked and explained:
+// properties.hpp.
 //
 // One instance a process, filled from a TOML file before anything starts, then never changed.
 #pragma once
@@ -17,7 +18,10 @@ struct Endpoint {
     std::string host;
     std::uint16_t port = 0;
 
-    std::string text() const { return host + ":" + std::to_string(port); }
+    /// As written in a file; an IPv6 host stands in brackets.
+    std::string text() const {
+        return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
+    }
     auto operator<=>(const Endpoint&) const = default;
 };
 
@@ -52,7 +56,8 @@ struct NodeConfig {
     std::vector<Peer> peers; // [[peers]]
 
     // [consensus]
-    std::string sequencer; ///< Node that orders the majority-write lanes; empty: the first name in alphabetical order.
+    std::string sequencer; ///< Node that orders the majority-write lanes; empty: the first name in
+                           ///< alphabetical order.
 
     // [control]
     std::uint32_t heartbeat_interval_ms = 0;
@@ -98,7 +103,8 @@ struct NodeConfig {
     std::string log_file;
 };
 
-/// Everything that is wrong with a file, at once. Each entry reads "FILE:LINE: key: what was found, what is allowed".
+/// Everything that is wrong with a file, at once. Each entry reads "FILE:LINE: key: what was found, what is
+/// allowed".
 struct Problems {
     std::vector<std::string> list;
 };
@@ -108,7 +114,8 @@ std::expected<NodeConfig, Problems> load_file(const std::string& path);
 /// The same for text; `origin` stands for the file name in messages.
 std::expected<NodeConfig, Problems> load_text(const std::string& text, const std::string& origin);
 
-/// The effective configuration as annotated TOML: each key with its sentence, unit, bounds and default as comments.
+/// The effective configuration as annotated TOML: each key with its sentence, unit, bounds and default as
+/// comments.
 std::string print_config(const NodeConfig& config);
 /// The example with every key at its default, as shipped in node_configs/example.toml (a test compares them).
 std::string print_example();

@@ -1,0 +1,258 @@
+#include "runtime/config/properties.hpp"
+
+#include "protocols/wire/block.hpp"
+
+#include <algorithm>
+#include <concepts>
+#include <limits>
+#include <numeric>
+#include <type_traits>
+
+namespace dwcp::config {
+namespace {
+
+constexpr bool kRequired = true;
+constexpr std::int64_t kMiB = 1LL << 20;
+constexpr std::int64_t kGiB = 1LL << 30;
+constexpr std::int64_t kTiB = 1LL << 40;
+
+constexpr Text kName{"1 to 63 of a-z, 0-9 and '-'", is_node_name};
+constexpr Text kListen{
+    "\"HOST:PORT\" with a loopback host (127.0.0.0/8, [::1] or localhost)", is_listen_endpoint,
+    "a node refuses to listen beyond loopback without TLS, which this version does not have yet"};
+constexpr Text kDial{"\"HOST:PORT\" with a loopback host (127.0.0.0/8, [::1] or localhost) and a port from 1",
+                     is_peer_endpoint,
+                     "a node refuses to leave loopback without TLS, which this version does not have yet"};
+
+template<class T>
+Value to_value(const T& stored, const Rule& rule) {
+    if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>)
+        return stored;
+    else if constexpr (std::is_same_v<T, Endpoint>)
+        return stored.text();
+    else if constexpr (std::is_enum_v<T>)
+        return std::string(std::get<Choice>(rule).names.at(static_cast<std::size_t>(stored)));
+    else
+        return static_cast<std::int64_t>(stored);
+}
+
+template<class T>
+void from_value(T& stored, const Value& value, const Rule& rule) {
+    if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>)
+        stored = std::get<T>(value);
+    else if constexpr (std::is_same_v<T, Endpoint>)
+        stored = parse_endpoint(std::get<std::string>(value)).value_or(Endpoint{});
+    else if constexpr (std::is_enum_v<T>) {
+        const auto& names = std::get<Choice>(rule).names;
+        stored = static_cast<T>(std::ranges::find(names, std::get<std::string>(value)) - names.begin());
+    } else
+        stored = static_cast<T>(std::get<std::int64_t>(value));
+}
+
+template<class Owner, class T>
+Property<Owner> keep(Key key, T Owner::*member) {
+    const Rule rule = key.rule;
+    return {std::move(key), [=](const Owner& owner) { return to_value(owner.*member, rule); },
+            [=](Owner& owner, const Value& value) { from_value(owner.*member, value, rule); }};
+}
+
+template<class Owner, std::unsigned_integral T>
+Property<Owner> number(std::string_view path, T Owner::*member, std::int64_t fallback, std::string_view unit,
+                       Range range, std::string_view sentence) {
+    return keep({path, sentence, unit, range, fallback, false}, member);
+}
+
+template<class Owner>
+Property<Owner> flag(std::string_view path, bool Owner::*member, bool fallback, std::string_view sentence) {
+    return keep({path, sentence, {}, AnyBool{}, fallback, false}, member);
+}
+
+template<class Owner, class T>
+Property<Owner> text(std::string_view path, T Owner::*member, std::string fallback, Rule rule,
+                     std::string_view sentence, bool required = false) {
+    return keep({path, sentence, {}, std::move(rule), std::move(fallback), required}, member);
+}
+
+using Table = std::vector<Property<NodeConfig>>;
+
+void append(Table& table, Table more) { std::ranges::move(more, std::back_inserter(table)); }
+
+Table who_and_where() {
+    using C = NodeConfig;
+    return {
+        text("node.name", &C::name, "site-a", kName, "Name of this node, unique in its cluster.", kRequired),
+        text("node.site", &C::site, "east", kName,
+             "Site where this node stands; replicas of a block go to different sites.", kRequired),
+        text("node.cluster_id", &C::cluster_id, "demo", kName,
+             "Cluster this node belongs to; links to any other cluster are refused.", kRequired),
+        text("node.data_dir", &C::data_dir, "run/site-a", Text{"a path, not empty", is_path},
+             "Directory of this node's key, journal and blocks, used by no other node; made at the first "
+             "start.",
+             kRequired),
+
+        text("listen.control", &C::control, "127.0.0.1:7101", kListen,
+             "Where other nodes reach this one for control messages; port 0 takes any free port.", kRequired),
+        text("listen.data", &C::data, "127.0.0.1:7201", kListen,
+             "Where other nodes reach this one for blocks; port 0 takes any free port.", kRequired),
+        text("listen.http", &C::http, "127.0.0.1:8101", kListen,
+             "Where clients, the shell and metrics scrapers reach this node; port 0 takes any free port.",
+             kRequired),
+
+        number("roles.manager", &C::manager_instances, 1, "instances", {0, 64},
+               "Managers, which take workloads in and see them through; 0: none on this node."),
+        number("roles.compression", &C::compression_instances, 1, "instances", {0, 64},
+               "Compression selectors, which choose a codec for each block; 0: none on this node."),
+        number("roles.allocator", &C::allocator_instances, 1, "instances", {0, 64},
+               "Allocators, which choose the nodes for replicas; 0: none on this node."),
+        flag("roles.consensus", &C::consensus, true,
+             "Whether this node takes part in ordering manifests and transactions."),
+        flag("roles.gateway", &C::gateway, true, "Whether this node serves objects and operators over HTTP."),
+
+        text(
+            "consensus.sequencer", &C::sequencer, "",
+            Text{"this node's name, a peer's name or empty", is_node_name_or_empty},
+            "Node that orders the majority-write lanes; empty: the first name of all in alphabetical order."),
+    };
+}
+
+Table links() {
+    using C = NodeConfig;
+    return {
+        number("control.heartbeat_interval_ms", &C::heartbeat_interval_ms, 500, "ms", {50, 60'000},
+               "How often an idle control link proves that it lives; must be the same on every node."),
+        number("control.heartbeat_timeout_ms", &C::heartbeat_timeout_ms, 2'000, "ms", {100, 600'000},
+               "Silence after which a peer counts as down; must be the same on every node."),
+        number("control.connect_timeout_ms", &C::connect_timeout_ms, 1'000, "ms", {10, 60'000},
+               "Longest wait for a peer to accept a connection."),
+        number("control.reconnect_min_ms", &C::reconnect_min_ms, 50, "ms", {1, 60'000},
+               "Wait before the first attempt to reach a lost peer again."),
+        number("control.reconnect_max_ms", &C::reconnect_max_ms, 2'000, "ms", {1, 600'000},
+               "Longest wait between two attempts; the wait doubles up to here."),
+
+        number("data.streams_min", &C::streams_min, 1, "streams", {1, 64},
+               "Fewest parallel streams to one peer, kept open also when idle."),
+        number("data.streams_max", &C::streams_max, 8, "streams", {1, 64},
+               "Most parallel streams to one peer; how many are used follows delivery rate and loss."),
+        text("data.congestion", &C::congestion, "bbr", Choice{{"bbr", "cubic"}},
+             "TCP congestion control of data links; bbr keeps its rate under random loss."),
+        number("data.stream_credit_blocks", &C::stream_credit_blocks, 8, "blocks", {1, 1'024},
+               "Blocks of up to 1 MiB that a peer may send on a stream before this node has taken them in."),
+        number("data.request_timeout_ms", &C::request_timeout_ms, 10'000, "ms", {100, 3'600'000},
+               "Longest wait for a peer to store, confirm or return blocks."),
+        number("data.worker_threads", &C::worker_threads, 2, "threads", {1, 256},
+               "Threads that hash, decode and store blocks that arrive."),
+    };
+}
+
+Table systems() {
+    using C = NodeConfig;
+    return {
+        number("manager.requests_per_s", &C::requests_per_s, 2'000, "requests/s", {1, 10'000'000},
+               "Requests a second that are admitted in the long run; more are refused as too many."),
+        number("manager.requests_burst", &C::requests_burst, 4'000, "requests", {1, 10'000'000},
+               "Requests that may come at once after a quiet time."),
+        number("manager.workloads_in_flight_max", &C::workloads_in_flight_max, 256, "workloads", {1, 65'536},
+               "Workloads under way at once; more are refused as too many."),
+        number("manager.replicas_default", &C::replicas_default, 2, "nodes", {1, 16},
+               "Nodes that hold each block when the request does not say."),
+        number("manager.object_bytes_max", &C::object_bytes_max, 64 * kGiB, "bytes", {kBlockBytes, 16 * kTiB},
+               "Largest object that is accepted."),
+
+        number("compression.link_mbps", &C::link_mbps, 500, "Mbit/s", {1, 1'000'000},
+               "Bandwidth between sites that the codec rules plan for."),
+
+        number("allocator.capacity_bytes", &C::capacity_bytes, 64 * kGiB, "bytes", {16 * kMiB, 1'024 * kTiB},
+               "Disk that blocks may take on this node; must exist, it is not reserved."),
+
+        number("http.threads", &C::http_threads, 32, "threads", {2, 1'024},
+               "Requests served at once; the rest wait."),
+        number("http.idle_timeout_ms", &C::http_idle_timeout_ms, 5'000, "ms", {100, 600'000},
+               "Silence after which a client's connection is closed."),
+
+        number("supervisor.restart_backoff_min_ms", &C::restart_backoff_min_ms, 10, "ms", {1, 60'000},
+               "Wait before a failed actor is started again."),
+        number("supervisor.restart_backoff_max_ms", &C::restart_backoff_max_ms, 1'000, "ms", {1, 600'000},
+               "Longest wait when it fails again and again; the wait doubles up to here."),
+        number("supervisor.restart_reset_after_ms", &C::restart_reset_after_ms, 5'000, "ms", {100, 3'600'000},
+               "Time without a failure after which the wait starts small again."),
+        number("supervisor.drain_timeout_ms", &C::drain_timeout_ms, 10'000, "ms", {100, 600'000},
+               "Longest wait at a shutdown for workloads under way."),
+
+        text("log.level", &C::log_level, "info", Choice{{"trace", "debug", "info", "warn", "error", "off"}},
+             "Least severe lines that are written."),
+        text("log.format", &C::log_format, "console", Choice{{"console", "json"}},
+             "Aligned text for people or one JSON object a line for machines."),
+        text("log.file", &C::log_file, "", Text{"a path or empty", is_path_or_empty},
+             "File for the log, rotated at 64 MiB, three old ones kept; empty: standard error."),
+    };
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), 0);
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replace});
+        }
+    }
+    return row.back();
+}
+
+} // namespace
+
+const std::vector<Property<NodeConfig>>& node_properties() {
+    static const Table table = [] {
+        Table all = who_and_where();
+        append(all, links());
+        append(all, systems());
+        return all;
+    }();
+    return table;
+}
+
+const std::vector<Property<Peer>>& peer_properties() {
+    static const std::vector<Property<Peer>> table = {
+        text("peers.name", &Peer::name, "site-b", kName, "The peer's node.name.", kRequired),
+        text("peers.site", &Peer::site, "west", kName, "The peer's node.site.", kRequired),
+        text("peers.control", &Peer::control, "127.0.0.1:7102", kDial, "The peer's listen.control.",
+             kRequired),
+        text("peers.data", &Peer::data, "127.0.0.1:7202", kDial, "The peer's listen.data.", kRequired),
+        text("peers.public_key", &Peer::public_key, "",
+             Text{"64 hex digits or empty", is_public_key_or_empty},
+             "The peer's Ed25519 key; empty: trusted at the first handshake, then pinned in the data "
+             "directory."),
+        text("peers.congestion", &Peer::congestion, "", Choice{{"", "bbr", "cubic"}},
+             "Congestion control of the data link to this peer; empty: data.congestion."),
+    };
+    return table;
+}
+
+const std::vector<const Key*>& all_keys() {
+    static const std::vector<const Key*> keys = [] {
+        std::vector<const Key*> all;
+        for (const Key& key : node_properties())
+            all.push_back(&key);
+        for (const Key& key : peer_properties())
+            all.push_back(&key);
+        return all;
+    }();
+    return keys;
+}
+
+std::string_view nearest(std::string_view text, const std::vector<std::string_view>& candidates) {
+    std::string_view best;
+    std::size_t best_distance = std::numeric_limits<std::size_t>::max();
+    for (std::string_view candidate : candidates) {
+        const std::size_t distance = edit_distance(text, candidate);
+        if (distance < best_distance) {
+            best = candidate;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+} // namespace dwcp::config
