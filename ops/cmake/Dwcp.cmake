@@ -23,6 +23,14 @@ if(DWCP_SANITIZE)
   endif()
 endif()
 
+# libFuzzer needs clang (19: older ones cannot compile libstdc++'s std::expected). All code must be instrumented, or the
+# fuzzer does not see where an input leads.
+if(DWCP_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${CMAKE_SOURCE_DIR}/tests/fuzz/clang_and_kj.hpp>")
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 # Everything is included from the repository root: #include "protocols/wire/frame.hpp".
 # Third-party headers are system headers, so our warning level does not reach them.
 function(dwcp_flags target)

@@ -50,8 +50,9 @@ bool read_exact(capnp::Data::Reader from, Array& out) {
     return true;
 }
 
+/// Too long, or with a zero byte inside, which would be cut there by whoever treats it as a C string.
 bool read_text(capnp::Text::Reader from, std::size_t bytes_max, std::string& out) {
-    if (from.size() > bytes_max) return false;
+    if (from.size() > bytes_max || std::find(from.begin(), from.end(), '\0') != from.end()) return false;
     out.assign(from.begin(), from.end());
     return true;
 }
@@ -71,8 +72,9 @@ Words hello_words(const Hello& hello, ByteView signature) {
 Result<Hello> read_hello(schema::Hello::Reader root) {
     Hello hello;
     if (!read_text(root.getClusterId(), kClusterIdBytesMax, hello.cluster_id))
-        return bad("cluster id is too long");
-    if (!read_text(root.getName(), kNodeNameBytesMax, hello.name)) return bad("node name is too long");
+        return bad("cluster id is not acceptable text");
+    if (!read_text(root.getName(), kNodeNameBytesMax, hello.name))
+        return bad("node name is not acceptable text");
     if (!read_exact(root.getPublicKey(), hello.public_key.bytes)) return bad("public key is not 32 bytes");
     if (!read_exact(root.getNonce(), hello.nonce)) return bad("nonce is not 32 bytes");
     hello.incarnation = root.getIncarnation();
@@ -174,8 +176,9 @@ Result<Error> decode_failure(Header header) {
         const bool known = root.getCode() <= static_cast<std::uint8_t>(Errc::io_error);
         error.code = known ? static_cast<Errc>(root.getCode()) : Errc::internal;
         if (!read_text(root.getMessage(), kErrorTextBytesMax, error.message))
-            return bad("message is too long");
-        if (!read_text(root.getRemedy(), kErrorTextBytesMax, error.remedy)) return bad("remedy is too long");
+            return bad("message is not acceptable text");
+        if (!read_text(root.getRemedy(), kErrorTextBytesMax, error.remedy))
+            return bad("remedy is not acceptable text");
         return error;
     });
 }
@@ -200,7 +203,7 @@ Result<BlockHeader> decode_block(Header header, std::size_t payload_bytes) {
             return bad("block length does not match its payload");
         }
         if (!read_text(root.getWorkload(), kWorkloadIdBytesMax, block.workload))
-            return bad("workload id is too long");
+            return bad("workload id is not acceptable text");
         return block;
     });
 }
@@ -209,7 +212,7 @@ Result<WorkloadId> decode_sync(Header header) {
     return read_header<schema::Sync>(header, [](schema::Sync::Reader root) -> Result<WorkloadId> {
         WorkloadId workload;
         if (!read_text(root.getWorkload(), kWorkloadIdBytesMax, workload))
-            return bad("workload id is too long");
+            return bad("workload id is not acceptable text");
         return workload;
     });
 }
