@@ -19,7 +19,7 @@ pkg_check_modules(dep_zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(dep_snappy REQUIRED IMPORTED_TARGET snappy)
 pkg_check_modules(dep_brotli REQUIRED IMPORTED_TARGET libbrotlienc libbrotlidec)
 
-find_library(HTTPLIB_LIBRARY cpp-httplib REQUIRED)
-find_path(HTTPLIB_INCLUDE_DIR httplib.h REQUIRED)
+# The definitions in its pkg-config file change the layout of httplib's types: they must be those of Debian's build.
+pkg_check_modules(dep_httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(dwcp_httplib INTERFACE)
-target_link_libraries(dwcp_httplib INTERFACE ${HTTPLIB_LIBRARY} OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+target_link_libraries(dwcp_httplib INTERFACE PkgConfig::dep_httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

@@ -1,0 +1,55 @@
+// An HTTP/1.1 server: cpp-httplib parses and writes messages, the rest is ours.
+//
+// Life cycle: route() for every route, start(), then drain() and stop() (the destructor stops too). Handlers
+// run on worker threads and must outlive the server's run. Made by the gateway of a node, and by tests. All
+// functions but route() are thread-safe.
+//
+// What it promises: no exception leaves it; every answer, errors of the protocol included, carries
+// X-DWCP-Request-Id and, if it is an error, JSON with code, message and remedy; idle clients hold no thread;
+// when all threads are busy and the queue is full, a request is answered 503 with Retry-After at once; a body
+// that was cut short is never taken for whole.
+//
+// It never looks at Accept-Encoding or Content-Encoding: bodies are what they are. The first server made in a
+// process sets SIGPIPE to ignored.
+//
+// Metrics: dwcp_http_requests_total{route,method,status}, dwcp_http_request_duration_seconds{route,method},
+// dwcp_http_requests_in_flight, dwcp_http_connections, dwcp_http_refused_total,
+// dwcp_http_received_bytes_total, dwcp_http_sent_bytes_total.
+#pragma once
+
+#include "protocols/base/clock.hpp"
+#include "protocols/base/result.hpp"
+#include "runtime/http/message.hpp"
+#include "runtime/http/options.hpp"
+
+#include <memory>
+#include <string>
+
+namespace dwcp::http {
+
+class HttpServer {
+  public:
+    HttpServer();
+    ~HttpServer();
+
+    /// Before start(). `pattern`: an exact path, or a prefix and '*' (see router.hpp); it is also the
+    /// metrics' route label. A GET route serves HEAD as well.
+    void route(std::string method, std::string pattern, Handler handler);
+
+    /// Errors: as listen_on(), e.g. already_exists when the port is in use. May be called again after stop().
+    Result<void> start(const Options& options);
+    /// Where it listens; 0 before start().
+    std::uint16_t port() const;
+
+    /// Stops accepting and waits for the requests under way. False: some were still under way at the
+    /// deadline.
+    bool drain(Duration deadline);
+    /// Cuts whatever is under way. Waits for handlers that block elsewhere.
+    void stop();
+
+  private:
+    class Engine;
+    std::unique_ptr<Engine> engine_;
+};
+
+} // namespace dwcp::http

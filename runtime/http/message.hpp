@@ -1,0 +1,79 @@
+// What a route's handler gets and gives, without naming the HTTP library behind it.
+//
+// A handler runs on one of the server's worker threads and may block. It reads the request's body, if any,
+// while it runs; a response's body is either text or pulled piece by piece after the handler has returned, so
+// nothing large is ever whole in memory.
+#pragma once
+
+#include "protocols/base/bytes.hpp"
+#include "protocols/base/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dwcp::http {
+
+struct CaseInsensitiveLess {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const;
+};
+using Headers = std::multimap<std::string, std::string, CaseInsensitiveLess>;
+
+/// Takes a piece of a request's body; a failure ends the reading.
+using BodySink = std::function<Result<void>(ByteView)>;
+
+struct Request {
+    std::string method;
+    std::string path; ///< Percent-decoded, without the query.
+    std::string rest; ///< Of `path`: what the '*' of the route's pattern stands for.
+    std::string peer; ///< "127.0.0.1:40312".
+    std::string
+        id; ///< 32 hex digits, answered as X-DWCP-Request-Id; a handler that starts a trace puts its id here.
+    Headers headers;
+    std::map<std::string, std::string>
+        params; ///< Query parameters, percent-decoded; of a repeated one the last.
+
+    /// What the client announced; nullopt for a chunked body. 0: there is none.
+    std::optional<std::uint64_t> content_length = 0;
+    /// Whether the client said how long the body is: a length or chunks. Without, there is no body.
+    bool body_announced = false;
+
+    /// Reads the whole body, at most once. Errors: the sink's; cancelled if the client cut it short or
+    /// malformed it; deadline_exceeded if it fell silent.
+    std::function<Result<void>(const BodySink&)> read_body;
+
+    std::optional<std::string> header(std::string_view name) const;
+    std::optional<std::string> param(const std::string& name) const;
+};
+
+/// The body as text. Errors: too_large past `bytes_max`, else read_body's.
+Result<std::string> read_text(const Request& request, std::size_t bytes_max);
+
+/// A stretch of a response's body; `owner` keeps `view` alive.
+struct Piece {
+    SharedBytes owner;
+    ByteView view;
+};
+
+struct Response {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;
+
+    /// With `next`: the body is this many bytes, pulled from `next` until they are complete. A failure, an
+    /// empty piece or a piece too many cuts the connection, so the client notices: it never gets wrong or
+    /// missing bytes as a success.
+    std::uint64_t stream_bytes = 0;
+    std::function<Result<Piece>()> next;
+};
+
+using Handler = std::function<Response(Request&)>;
+
+} // namespace dwcp::http

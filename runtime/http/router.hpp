@@ -1,0 +1,58 @@
+// Which handler serves a method and a path.
+//
+// Filled before the server starts, then only read. A pattern is an exact path, or ends in '*', which stands
+// for one or more characters, slashes included; an exact pattern wins over one with '*', a longer one over a
+// shorter.
+#pragma once
+
+#include "runtime/http/message.hpp"
+#include "runtime/metrics/metrics.hpp"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace dwcp::http {
+
+/// The request metrics of one route and method.
+class RouteProbe {
+  public:
+    RouteProbe(std::string route, std::string method);
+    void finished(int status, double seconds);
+
+  private:
+    const std::string route_;
+    const std::string method_;
+    const metrics::Histogram duration_;
+    std::mutex mutex_;
+    std::map<int, metrics::Counter> by_status_;
+};
+
+struct Route {
+    std::string method;
+    std::string pattern;
+    Handler handler;
+    std::unique_ptr<RouteProbe> probe;
+};
+
+class Router {
+  public:
+    /// A GET route also serves HEAD.
+    void add(std::string method, std::string pattern, Handler handler);
+
+    struct Match {
+        const Route* route = nullptr; ///< Null: nothing serves this.
+        std::string rest;             ///< What '*' stands for.
+        std::vector<std::string>
+            allowed; ///< Without a route: the methods that the path does have; empty: unknown path.
+    };
+    Match match(const std::string& method, const std::string& path) const;
+
+  private:
+    std::vector<Route> routes_;
+};
+
+} // namespace dwcp::http
