@@ -20,15 +20,6 @@ struct ObjectPage {
     std::string next_cursor;             ///< Empty: this was the last page.
 };
 
-struct TransactionRecord {
-    std::string id;
-    std::uint64_t index = 0;
-    std::uint64_t time_ms = 0;
-    NodeName proposer;
-    std::uint64_t payload_bytes = 0;
-    std::string payload_sha256;
-};
-
 class Backend {
   public:
     virtual ~Backend() = default;
@@ -47,7 +38,7 @@ class Backend {
     virtual Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) = 0;
 
     virtual Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) = 0;
-    virtual Result<std::optional<TransactionRecord>> find_transaction(const std::string& id) = 0;
+    virtual Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) = 0;
 
     virtual Result<manager::WorkloadReports> workloads(const WorkloadId& id) = 0;
 

@@ -1,5 +1,6 @@
-// What a manager is asked. Managers live at "manager/0", "manager/1", ...; a workload stays with the one its key hashes to.
-// Every request may arrive twice (a restarted manager is asked again): the workload id and block hashes make that harmless.
+// What a manager is asked. Managers live at "manager/0", "manager/1", ...; a workload stays with the one its
+// key hashes to. Every request may arrive twice (a restarted manager is asked again): the workload id and
+// block hashes make that harmless.
 #pragma once
 
 #include "protocols/base/result.hpp"
@@ -13,8 +14,8 @@
 
 namespace dwcp::manager {
 
-/// Admits a workload, places its replicas and journals it. Errors: resource_exhausted (rate, bulkhead, capacity),
-/// precondition_failed (placement impossible), invalid_argument.
+/// Admits a workload, places its replicas and journals it. Errors: resource_exhausted (rate, bulkhead,
+/// capacity), precondition_failed (placement impossible), invalid_argument.
 struct PutBegun {
     std::vector<NodeName> placement;
 };
@@ -73,7 +74,8 @@ struct DeleteObject {
     std::string key;
 };
 
-/// A block's raw content, verified: from the store here, else from a replica; a corrupt copy here is repaired on the way.
+/// A block's raw content, verified: from the store here, else from a replica; a corrupt copy here is repaired
+/// on the way.
 struct BlockFetched {
     SharedBytes raw;
 };

@@ -1,4 +1,5 @@
-// An object as the cluster knows it, and its encodings (schema/objects.capnp).
+// An object as the cluster knows it, the journal's and the transactions' records, and their encodings
+// (schema/objects.capnp).
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -14,7 +15,8 @@ namespace dwcp::wire {
 inline constexpr std::size_t kKeyBytesMax = 1024;
 inline constexpr std::size_t kContentTypeBytesMax = 255;
 inline constexpr std::size_t kReplicasMax = 16;
-/// Up to here a manifest lists its blocks itself (12 KiB of a 32 KiB command); above, index blocks hold the list.
+/// Up to here a manifest lists its blocks itself (12 KiB of a 32 KiB command); above, index blocks hold the
+/// list.
 inline constexpr std::size_t kInlineBlocksMax = 256;
 /// References that fit one index block of 1 MiB.
 inline constexpr std::size_t kRefsPerIndexBlock = 20000;
@@ -34,7 +36,8 @@ struct Manifest {
     bool operator==(const Manifest&) const = default;
 };
 
-/// Keys are 1..1024 bytes of UTF-8 without control characters, no empty, "." or ".." segment, no leading or trailing slash.
+/// Keys are 1..1024 bytes of UTF-8 without control characters, no empty, "." or ".." segment, no leading or
+/// trailing slash.
 Result<void> check_key(std::string_view key);
 
 Bytes encode(const Manifest& manifest);
@@ -67,5 +70,29 @@ struct JournalRecord {
 };
 Bytes encode(const JournalRecord& record);
 Result<JournalRecord> decode_journal_record(ByteView bytes);
+
+/// What a node keeps of a committed transaction.
+struct TransactionRecord {
+    std::uint64_t index = 0;
+    std::uint64_t time_ms = 0;
+    NodeName proposer;
+    std::uint64_t payload_bytes = 0;
+    Hash256 payload_sha256;
+
+    bool operator==(const TransactionRecord&) const = default;
+};
+Bytes encode(const TransactionRecord& record);
+Result<TransactionRecord> decode_transaction_record(ByteView bytes);
+
+/// What a node tells the others about its room for blocks.
+struct NodeSpace {
+    std::uint64_t capacity_bytes = 0;
+    std::uint64_t used_bytes = 0;
+    bool draining = false;
+
+    bool operator==(const NodeSpace&) const = default;
+};
+Bytes encode(const NodeSpace& space);
+Result<NodeSpace> decode_node_space(ByteView bytes);
 
 } // namespace dwcp::wire

@@ -1,4 +1,4 @@
-# Records of objects: manifests (committed through the metadata lane) and the manager's journal.
+# Records in the store: manifests (committed through the metadata lane), the manager's journal, transactions.
 @0xb8c2f0a35d9e4471;
 
 using Cxx = import "/capnp/c++.capnp";
@@ -53,4 +53,20 @@ struct JournalRecord {
   updatedMs @3 :Int64;
   placement @4 :List(Text);
   index @5 :UInt64;
+}
+
+struct TransactionRecord {
+  # What a node keeps of a committed transaction; the lane's log keeps its payload.
+  index @0 :UInt64;
+  timeMs @1 :UInt64;
+  proposer @2 :Text;
+  payloadBytes @3 :UInt64;
+  payloadSha256 @4 :Data;
+}
+
+struct NodeSpace {
+  # What a node tells the others about its room for blocks.
+  capacityBytes @0 :UInt64;
+  usedBytes @1 :UInt64;
+  draining @2 :Bool;
 }

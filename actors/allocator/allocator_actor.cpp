@@ -1,0 +1,97 @@
+#include "actors/allocator/allocator_actor.hpp"
+
+#include "actors/allocator/least_allocated.hpp"
+#include "actors/allocator/messages.hpp"
+#include "runtime/metrics/metrics.hpp"
+
+#include <map>
+
+namespace dwcp::allocator {
+namespace {
+
+constexpr Duration kAskEvery = std::chrono::seconds(1);
+constexpr Duration kAskDeadline = std::chrono::seconds(2);
+
+class AllocatorActor final : public actor::Actor {
+  public:
+    AllocatorActor(caf::actor_config& config, actor::ActorContext context, AllocatorOptions options,
+                   links::ControlLinks* links)
+        : Actor(config, std::move(context)), options_(std::move(options)), links_(*links) {}
+
+  protected:
+    caf::behavior handlers() override {
+        ask_everybody();
+        return {on<PlaceReplicas>([this](const PlaceReplicas& request) { return place_replicas(request); })};
+    }
+
+  private:
+    /// Space as last heard, plus what this node has placed there since.
+    struct Known {
+        wire::NodeSpace space;
+        std::uint64_t placed_bytes = 0;
+        bool heard = false;
+    };
+
+    void ask_everybody() {
+        for (const auto& peer : links_.peers()) {
+            if (!peer.up) continue;
+            links_.request(peer.name, kSpaceService, {}, kAskDeadline, {},
+                           [this, post = poster(), name = peer.name](Result<Bytes> answer) {
+                               post([this, name, answer = std::move(answer)] { heard(name, answer); });
+                           });
+        }
+        after(kAskEvery, [this] { ask_everybody(); });
+    }
+
+    void heard(const NodeName& name, const Result<Bytes>& answer) {
+        if (!answer) return; // the link's own state says whether the peer is up
+        if (const auto space = wire::decode_node_space(*answer)) known_[name] = Known{*space, 0, true};
+    }
+
+    std::vector<Node> nodes() {
+        const auto own = options_.own_space();
+        std::vector<Node> nodes{
+            {options_.self, options_.site, own.capacity_bytes, own.used_bytes, true, own.draining}};
+        for (const auto& peer : links_.peers()) {
+            const auto& known = known_[peer.name];
+            // A peer that is up but was never heard has unknown room: it takes part once it has told.
+            nodes.push_back({peer.name, peer.site, known.space.capacity_bytes,
+                             known.space.used_bytes + known.placed_bytes, peer.up && known.heard,
+                             known.space.draining});
+        }
+        return nodes;
+    }
+
+    Result<ReplicasPlaced> place_replicas(const PlaceReplicas& request) {
+        const auto candidates = nodes();
+        const Request wanted{request.bytes, request.replicas, options_.self};
+        auto placement = place(candidates, wanted);
+        metrics::counter("dwcp_allocator_placements_total", "Placement requests, by outcome.",
+                         {{"outcome", placement ? "placed" : "refused"}})
+            .add();
+        if (!placement) return std::unexpected(placement.error());
+        for (const auto& name : placement->nodes) {
+            if (name != options_.self) known_[name].placed_bytes += request.bytes;
+        }
+        ReplicasPlaced placed{placement->nodes, {}};
+        for (const auto& verdict : explain(candidates, wanted)) {
+            placed.explanation += verdict.name + ": " +
+                                  (verdict.score ? std::to_string(*verdict.score) + ", " : "") +
+                                  verdict.reason + "\n";
+        }
+        return placed;
+    }
+
+    const AllocatorOptions options_;
+    links::ControlLinks& links_;
+    std::map<NodeName, Known> known_;
+};
+
+} // namespace
+
+caf::actor spawn_allocator(caf::actor_system& system, actor::ActorContext context, AllocatorOptions options,
+                           links::ControlLinks& links) {
+    return system.spawn<AllocatorActor>(std::move(context), std::move(options), &links);
+}
+
+} // namespace dwcp::allocator

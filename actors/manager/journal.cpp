@@ -1,0 +1,132 @@
+#include "actors/manager/journal.hpp"
+
+#include "actors/compression/codec.hpp"
+#include "protocols/crypto/hash.hpp"
+#include "runtime/log/log.hpp"
+
+#include <algorithm>
+
+namespace dwcp::manager {
+namespace {
+
+using State = wire::JournalRecord::State;
+
+/// Cuts a long block list into index blocks and takes these in like any other block.
+Result<std::vector<BlockRef>> make_index(const std::vector<BlockRef>& blocks, const WorkloadId& workload,
+                                         BlockKeeper& keeper) {
+    std::vector<BlockRef> index;
+    for (std::size_t begin = 0; begin < blocks.size(); begin += wire::kRefsPerIndexBlock) {
+        const auto end = std::min(blocks.size(), begin + wire::kRefsPerIndexBlock);
+        auto raw = share(wire::encode_block_list({blocks.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                  blocks.begin() + static_cast<std::ptrdiff_t>(end)}));
+        auto block = compression::encode({Codec::none, 0}, raw, crypto::sha256(*raw));
+        if (!block) return std::unexpected(block.error());
+        if (auto taken = keeper.take_in(*block, workload); !taken) return std::unexpected(taken.error());
+        index.push_back(
+            {block->hash, block->codec, block->raw_bytes, static_cast<std::uint32_t>(block->bytes->size())});
+    }
+    return index;
+}
+
+} // namespace
+
+Result<void> Journal::write(const wire::JournalRecord& record, store::Sync sync) const {
+    store::Batch batch;
+    batch.put(store::Family::journal, record.manifest.workload, wire::encode(record));
+    return store_->write(batch, sync);
+}
+
+Result<void> Journal::forget(const WorkloadId& id) const {
+    store::Batch batch;
+    batch.erase(store::Family::journal, id);
+    return store_->write(batch, store::Sync::no);
+}
+
+Result<SealedWorkload> Journal::seal(wire::JournalRecord record, std::vector<BlockRef> blocks,
+                                     BlockKeeper& keeper) const {
+    SealedWorkload sealed;
+    sealed.all_blocks.reserve(blocks.size());
+    for (const auto& ref : blocks)
+        sealed.all_blocks.push_back(ref.hash);
+    bool bulk =
+        std::ranges::any_of(blocks, [](const auto& ref) { return ref.stored_bytes >= kBulkBlockBytesMin; });
+    if (blocks.size() <= wire::kInlineBlocksMax) {
+        record.manifest.blocks = std::move(blocks);
+    } else {
+        auto index = make_index(blocks, record.manifest.workload, keeper);
+        if (!index) return std::unexpected(index.error());
+        for (const auto& ref : *index) {
+            sealed.all_blocks.push_back(ref.hash);
+            bulk = bulk || ref.stored_bytes >= kBulkBlockBytesMin;
+        }
+        record.manifest.index_blocks = std::move(*index);
+    }
+    // Small blocks went through the log and become durable with the record itself: one fsync for both.
+    if (bulk) {
+        if (auto flushed = keeper.flush(); !flushed) return std::unexpected(flushed.error());
+    }
+    if (auto written = write(record, store::Sync::yes); !written) return std::unexpected(written.error());
+    sealed.record = std::move(record);
+    return sealed;
+}
+
+Result<SealedWorkload> Journal::with_blocks(wire::JournalRecord record, BlockKeeper& keeper) const {
+    SealedWorkload sealed;
+    for (const auto& ref : record.manifest.blocks)
+        sealed.all_blocks.push_back(ref.hash);
+    for (const auto& ref : record.manifest.index_blocks) {
+        auto raw = keeper.read(ref.hash);
+        if (!raw) return std::unexpected(raw.error());
+        auto listed = wire::decode_block_list(**raw);
+        if (!listed) return std::unexpected(listed.error());
+        for (const auto& block : *listed)
+            sealed.all_blocks.push_back(block.hash);
+        sealed.all_blocks.push_back(ref.hash);
+    }
+    for (const auto& hash : sealed.all_blocks)
+        keeper.pin(hash, record.manifest.workload);
+    sealed.record = std::move(record);
+    return sealed;
+}
+
+Result<Recovered> Journal::recover(const std::function<bool(const std::string& key)>& is_mine,
+                                   BlockKeeper& keeper) const {
+    std::vector<wire::JournalRecord> records;
+    const auto scanned =
+        store_->scan(store::Family::journal, {}, {}, [&](std::string_view id, ByteView value) {
+            auto record = wire::decode_journal_record(value);
+            if (!record)
+                log::error("journal_record_skipped", {{"workload", id}, {"why", record.error().message}});
+            else if (is_mine(record->manifest.key))
+                records.push_back(std::move(*record));
+            return true;
+        });
+    // A damaged record has been reported with its key; the others are still good.
+    if (!scanned && scanned.error().code != Errc::corrupted) return std::unexpected(scanned.error());
+    std::ranges::sort(records, {}, &wire::JournalRecord::updated_ms);
+    Recovered recovered;
+    for (auto& record : records) {
+        if (record.state == State::open) {
+            recovered.open.push_back(std::move(record));
+        } else if (record.state == State::sealed) {
+            const WorkloadId id = record.manifest.workload;
+            auto sealed = with_blocks(std::move(record), keeper);
+            if (sealed)
+                recovered.sealed.push_back(std::move(*sealed));
+            else
+                log::error("sealed_workload_unreadable", {{"why", sealed.error().message}}, {.trace = id});
+        } else {
+            Finished finished;
+            finished.record = std::move(record);
+            for (const auto& ref : finished.record.manifest.blocks) {
+                ++finished.blocks;
+                finished.stored_bytes += ref.stored_bytes;
+                ++finished.blocks_by_codec[std::string(compression::to_string(ref.codec))];
+            }
+            recovered.finished.push_back(std::move(finished));
+        }
+    }
+    return recovered;
+}
+
+} // namespace dwcp::manager

@@ -1,0 +1,60 @@
+// The manager's write-ahead journal: one record a workload in the store, rewritten as it advances.
+//
+// Stateless and copyable, so disk workers may hold one beyond the life of a manager actor. Calls block on the
+// disk.
+#pragma once
+
+#include "actors/manager/block_keeper.hpp"
+#include "protocols/wire/manifest.hpp"
+#include "runtime/store/store.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace dwcp::manager {
+
+/// A workload whose blocks are all on this node's disk, with every hash its replicas need, index blocks
+/// included.
+struct SealedWorkload {
+    wire::JournalRecord record;
+    std::vector<Hash256> all_blocks;
+};
+
+/// A workload that ended, kept for reports and for a client that asks for its receipt again.
+struct Finished {
+    wire::JournalRecord record;
+    std::map<std::string, std::uint64_t> blocks_by_codec;
+    std::uint64_t stored_bytes = 0;
+    std::uint64_t blocks = 0;
+    bool resumed = false;
+};
+
+struct Recovered {
+    std::vector<wire::JournalRecord> open;
+    std::vector<SealedWorkload> sealed;
+    std::vector<Finished> finished; ///< Oldest first.
+};
+
+class Journal {
+  public:
+    explicit Journal(store::Store& store) : store_(&store) {}
+
+    Result<void> write(const wire::JournalRecord& record, store::Sync sync) const;
+    Result<void> forget(const WorkloadId& id) const;
+    /// Makes the workload's blocks durable, then its record: after this it will be completed whatever
+    /// happens. A long block list moves into index blocks.
+    Result<SealedWorkload> seal(wire::JournalRecord record, std::vector<BlockRef> blocks,
+                                BlockKeeper& keeper) const;
+    /// Reads the records whose key `is_mine`, and pins what the sealed ones need.
+    Result<Recovered> recover(const std::function<bool(const std::string& key)>& is_mine,
+                              BlockKeeper& keeper) const;
+
+  private:
+    Result<SealedWorkload> with_blocks(wire::JournalRecord record, BlockKeeper& keeper) const;
+
+    store::Store* store_;
+};
+
+} // namespace dwcp::manager

@@ -1,0 +1,733 @@
+#include "actors/manager/manager_actor.hpp"
+
+#include "actors/allocator/messages.hpp"
+#include "actors/compression/codec.hpp"
+#include "actors/compression/messages.hpp"
+#include "actors/consensus/messages.hpp"
+#include "actors/manager/instance.hpp"
+#include "actors/manager/journal.hpp"
+#include "actors/manager/messages.hpp"
+#include "actors/manager/ship_blocks.hpp"
+#include "protocols/wire/limits.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/metrics/metrics.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <list>
+#include <utility>
+
+namespace dwcp::manager {
+namespace {
+
+using State = wire::JournalRecord::State;
+
+/// Blocks of one workload on their way to replicas; above it the client waits. 32 MiB keep 8 streams busy at
+/// 100 ms.
+constexpr std::size_t kShipsInFlightMax = 32;
+/// An upload whose client sends nothing for this long is given up; the HTTP side's own idle limit is far
+/// below.
+constexpr Duration kOpenIdleMax = std::chrono::minutes(10);
+constexpr Duration kHousekeepingEvery = std::chrono::seconds(30);
+/// Asking an actor that is just being restarted, and for how long in all.
+constexpr Duration kAskAgainAfter = std::chrono::milliseconds(20);
+constexpr Duration kAskDeadline = std::chrono::seconds(10);
+constexpr Duration kCommitDeadline = std::chrono::seconds(10);
+
+struct Probe {
+    metrics::Counter accepted =
+        metrics::counter("dwcp_manager_workloads_accepted_total", "Workloads admitted and journaled.");
+    metrics::Counter committed =
+        metrics::counter("dwcp_manager_workloads_committed_total", "Workloads whose manifest was committed.");
+    metrics::Counter failed =
+        metrics::counter("dwcp_manager_workloads_failed_total", "Workloads given up with a reason.");
+    metrics::Counter resumed = metrics::counter("dwcp_manager_workloads_resumed_total",
+                                                "Workloads taken up again from the journal.");
+    metrics::Counter rerouted = metrics::counter("dwcp_manager_replicas_rerouted_total",
+                                                 "Replicas placed anew because a node stayed away.");
+    metrics::Histogram seconds =
+        metrics::histogram("dwcp_manager_commit_duration_seconds",
+                           "From the seal of a workload to its receipt.", metrics::duration_bounds());
+};
+
+/// One workload in memory.
+struct Job {
+    wire::JournalRecord record;
+    std::vector<Hash256> all_blocks;    ///< Index blocks included; filled at the seal.
+    std::optional<Workload> machine;    ///< From the seal on.
+    std::vector<actor::Ticket> waiting; ///< Who wants the receipt.
+    bool sealing = false;
+    bool resumed = false;
+    std::size_t ships_in_flight = 0;
+    std::deque<std::function<void()>> ship_waiters; ///< Answers held back while too much is in flight.
+    std::map<std::string, std::uint64_t> blocks_by_codec;
+    std::uint64_t stored_bytes = 0;
+    std::uint64_t blocks = 0;
+    TimePoint last_activity{};
+    TimePoint sealed_at{};
+};
+
+class ManagerActor final : public actor::Actor {
+  public:
+    ManagerActor(caf::actor_config& config, actor::ActorContext context, ManagerOptions options,
+                 ManagerServices services)
+        : Actor(config, std::move(context)), options_(std::move(options)), services_(services),
+          journal_(services.store), admission_(options_.admission),
+          random_(now().time_since_epoch().count()) {}
+
+  protected:
+    caf::behavior handlers() override {
+        recover();
+        after(kHousekeepingEvery, [this] { housekeeping(); });
+        return {
+            on_later<BeginPut>(
+                [this](const BeginPut& r, actor::Ticket t) { when_ready([=, this] { begin(r, t); }); }),
+            on_later<PutBlock>(
+                [this](const PutBlock& r, actor::Ticket t) { when_ready([=, this] { put_block(r, t); }); }),
+            on_later<SealPut>(
+                [this](const SealPut& r, actor::Ticket t) { when_ready([=, this] { seal(r, t); }); }),
+            on_later<AbortPut>(
+                [this](const AbortPut& r, actor::Ticket t) { when_ready([=, this] { abort_put(r, t); }); }),
+            on_later<DeleteObject>([this](const DeleteObject& r, actor::Ticket t) { erase(r, t); }),
+            on_later<FetchBlock>([this](const FetchBlock& r, actor::Ticket t) { fetch(r, t); }),
+            on_later<QueryWorkloads>([this](const QueryWorkloads& r, actor::Ticket t) {
+                when_ready([=, this] { settle<WorkloadReports>(t, reports(r)); });
+            }),
+            on<consensus::PeerChanged>(
+                [this](const consensus::PeerChanged& change) -> Result<consensus::Subscribed> {
+                    if (change.peer.up) peer_up(change.peer.name);
+                    return consensus::Subscribed{};
+                }),
+        };
+    }
+
+  private:
+    // --- start: read the journal
+    // -------------------------------------------------------------------------------------
+
+    /// Requests that arrive while the journal is being read wait: they may belong to a workload in it.
+    void when_ready(std::function<void()> request) {
+        if (ready_)
+            request();
+        else
+            held_back_.push_back(std::move(request));
+    }
+
+    void recover() {
+        const auto mine = [key_of = options_](const std::string& key) {
+            return instance_for(key, key_of.instances) == key_of.instance;
+        };
+        run_on_disk<Recovered>(
+            [journal = journal_, mine, &keeper = services_.keeper] { return journal.recover(mine, keeper); },
+            [this](Result<Recovered> recovered) {
+                if (!recovered) {
+                    log::error("journal_unreadable", {{"why", recovered.error().render()}},
+                               {.actor = path()});
+                    after(kHousekeepingEvery, [this] { recover(); });
+                    return;
+                }
+                take_up(std::move(*recovered));
+            });
+    }
+
+    void take_up(Recovered recovered) {
+        for (auto& finished : recovered.finished)
+            remember(std::move(finished));
+        for (auto& open : recovered.open) {
+            Job& job = jobs_[open.manifest.workload];
+            job.record = std::move(open);
+            job.last_activity = now();
+            admission_.resume(1);
+            if (!services_.uploads.find(job.record.manifest.workload)) {
+                give_up(job.record.manifest.workload,
+                        "the node restarted before the upload was complete; send it again");
+            }
+        }
+        for (auto& sealed : recovered.sealed)
+            resume(std::move(sealed));
+        ready_ = true;
+        for (auto& request : std::exchange(held_back_, {}))
+            request();
+    }
+
+    void resume(SealedWorkload sealed) {
+        const WorkloadId id = sealed.record.manifest.workload;
+        Job& job = jobs_[id];
+        job.record = std::move(sealed.record);
+        job.all_blocks = std::move(sealed.all_blocks);
+        job.resumed = true;
+        admission_.resume(1);
+        probe_.resumed.add();
+        services_.events.record("workload_resumed", id, {{"key", job.record.manifest.key}}, id);
+        start_machine(job);
+    }
+
+    // --- taking a workload in
+    // ----------------------------------------------------------------------------------------
+
+    void begin(const BeginPut& request, actor::Ticket ticket) {
+        if (const auto found = jobs_.find(request.id); found != jobs_.end()) {
+            settle<PutBegun>(ticket, PutBegun{found->second.record.placement});
+            return;
+        }
+        if (request.size_bytes.value_or(0) > options_.object_bytes_max) {
+            refuse(ticket, {Errc::too_large,
+                            "the object is larger than manager.object_bytes_max = " +
+                                std::to_string(options_.object_bytes_max) + " bytes",
+                            "split it"});
+            return;
+        }
+        if (auto admitted = admission_.admit(now()); !admitted) {
+            refuse(ticket, admitted.error().error);
+            return;
+        }
+        services_.uploads.add(request.id, {request.codec});
+        const std::uint32_t replicas = request.replicas ? request.replicas : options_.replicas_default;
+        ask_until_answered<allocator::PlaceReplicas>(
+            "allocator/0", {request.id, request.size_bytes.value_or(0), replicas}, now() + kAskDeadline,
+            [this, request, ticket](const allocator::ReplicasPlaced& placed) {
+                journal_open(request, placed, ticket);
+            },
+            [this, ticket, id = request.id](const Error& error) {
+                admission_.release();
+                services_.uploads.remove(id);
+                refuse(ticket, error);
+            });
+    }
+
+    void journal_open(const BeginPut& request, const allocator::ReplicasPlaced& placed,
+                      actor::Ticket ticket) {
+        Job& job = jobs_[request.id];
+        job.record.state = State::open;
+        job.record.manifest.key = request.key;
+        job.record.manifest.workload = request.id;
+        job.record.manifest.content_type = request.content_type;
+        job.record.manifest.created_ms = unix_now_ms();
+        job.record.manifest.replicas = placed.nodes;
+        job.record.placement = placed.nodes;
+        job.last_activity = now();
+        write_journal(job, store::Sync::no, [this, ticket, id = request.id](Result<void> written) {
+            if (!written) {
+                refuse(ticket, written.error());
+                give_up(id, written.error().message);
+                return;
+            }
+            probe_.accepted.add();
+            if (Job* open = find(id)) settle<PutBegun>(ticket, PutBegun{open->record.placement});
+        });
+    }
+
+    void put_block(const PutBlock& request, actor::Ticket ticket) {
+        Job* job = find(request.id);
+        if (!job || job->record.state != State::open || job->sealing) {
+            refuse(ticket, {Errc::precondition_failed, "workload " + request.id + " takes no blocks now",
+                            "begin a new one"});
+            return;
+        }
+        job->last_activity = now();
+        const auto upload = services_.uploads.find(request.id);
+        const auto instance = instance_for(request.id, options_.compression_instances);
+        ask_until_answered<compression::EncodeBlock>(
+            "compression/" + std::to_string(instance),
+            {request.id, request.raw, upload ? upload->codec : std::nullopt}, now() + kAskDeadline,
+            [this, ticket, id = request.id](const compression::BlockEncoded& encoded) {
+                store_block(id, encoded.block, ticket);
+            },
+            [this, ticket](const Error& error) { refuse(ticket, error); });
+    }
+
+    void store_block(const WorkloadId& id, const EncodedBlock& block, actor::Ticket ticket) {
+        run_on_disk<void>([&keeper = services_.keeper, block, id] { return keeper.take_in(block, id); },
+                          [this, block, id, ticket](Result<void> stored) {
+                              Job* job = find(id);
+                              if (!stored || !job) {
+                                  refuse(ticket, stored ? Error{Errc::cancelled, "the workload was ended", {}}
+                                                        : stored.error());
+                                  return;
+                              }
+                              ++job->blocks_by_codec[std::string(compression::to_string(block.codec))];
+                              job->stored_bytes += block.bytes->size();
+                              ++job->blocks;
+                              ship_early(*job, block);
+                              const BlockRef ref{block.hash, block.codec, block.raw_bytes,
+                                                 static_cast<std::uint32_t>(block.bytes->size())};
+                              auto answer = [this, ticket, ref] {
+                                  settle<BlockAccepted>(ticket, BlockAccepted{ref});
+                              };
+                              if (job->ships_in_flight <= kShipsInFlightMax)
+                                  answer();
+                              else
+                                  job->ship_waiters.push_back(std::move(answer));
+                          });
+    }
+
+    /// Sends the block to the replicas while the client still uploads. Whether it arrived is settled at the
+    /// seal: a replica that lacks it says so then.
+    void ship_early(Job& job, const EncodedBlock& block) {
+        const WorkloadId id = job.record.manifest.workload;
+        for (const auto& peer : job.record.placement) {
+            if (peer == options_.self) continue;
+            ++job.ships_in_flight;
+            services_.data.send_block(
+                peer, block, id, now() + options_.data_deadline,
+                [this, id, post = poster()](Result<void>) { post([this, id] { ship_ended(id); }); });
+        }
+    }
+
+    void ship_ended(const WorkloadId& id) {
+        Job* job = find(id);
+        if (!job) return;
+        --job->ships_in_flight;
+        while (job->ships_in_flight <= kShipsInFlightMax && !job->ship_waiters.empty()) {
+            auto answer = std::move(job->ship_waiters.front());
+            job->ship_waiters.pop_front();
+            answer();
+        }
+    }
+
+    // --- from the seal to the receipt
+    // --------------------------------------------------------------------------------
+
+    void seal(const SealPut& request, actor::Ticket ticket) {
+        if (const auto done = finished_index_.find(request.id); done != finished_index_.end()) {
+            answer_finished(*done->second, ticket);
+            return;
+        }
+        Job* job = find(request.id);
+        if (!job) {
+            refuse(ticket, {Errc::precondition_failed, "workload " + request.id + " is not known",
+                            "begin a new one"});
+            return;
+        }
+        job->waiting.push_back(ticket);
+        if (job->record.state != State::open || job->sealing) return;
+        std::uint64_t total = 0;
+        for (const auto& ref : request.blocks)
+            total += ref.raw_bytes;
+        if (total != request.size_bytes) {
+            give_up(request.id, "its blocks hold " + std::to_string(total) + " bytes, not " +
+                                    std::to_string(request.size_bytes));
+            return;
+        }
+        job->sealing = true;
+        auto record = job->record;
+        record.state = State::sealed;
+        record.manifest.size_bytes = request.size_bytes;
+        record.manifest.sha256 = request.sha256;
+        record.updated_ms = unix_now_ms();
+        run_on_disk<SealedWorkload>(
+            [journal = journal_, &keeper = services_.keeper, record = std::move(record),
+             blocks = request.blocks] { return journal.seal(record, blocks, keeper); },
+            [this, id = request.id](Result<SealedWorkload> sealed) {
+                Job* sealing = find(id);
+                if (!sealing) return;
+                sealing->sealing = false;
+                if (!sealed) {
+                    give_up(id, sealed.error().message);
+                    return;
+                }
+                services_.uploads.remove(id);
+                sealing->record = std::move(sealed->record);
+                sealing->all_blocks = std::move(sealed->all_blocks);
+                start_machine(*sealing);
+            });
+    }
+
+    void start_machine(Job& job) {
+        job.sealed_at = now();
+        job.machine.emplace(options_.self, job.record.placement, options_.timing, random_.next());
+        perform(job.record.manifest.workload, job.machine->start(now()));
+    }
+
+    void perform(const WorkloadId& id, const Actions& actions) {
+        for (const auto& action : actions) {
+            if (!find(id)) return;
+            std::visit([&](const auto& what) { perform_one(id, what); }, action);
+        }
+    }
+
+    /// Feeds an event to a workload that may have ended meanwhile.
+    template<class Event>
+    void feed(const WorkloadId& id, Event event) {
+        Job* job = find(id);
+        if (job && job->machine) perform(id, event(*job->machine));
+    }
+
+    void perform_one(const WorkloadId& id, const ConfirmReplica& action) { confirm_from(id, action.peer, 0); }
+
+    /// Asks for the hashes from `first` on, as many as one question holds, and goes on with the rest.
+    void confirm_from(const WorkloadId& id, const NodeName& peer, std::size_t first) {
+        const auto& all = find(id)->all_blocks;
+        const auto last = std::min(all.size(), first + wire::kSyncHashesMax);
+        std::vector<Hash256> slice(all.begin() + static_cast<std::ptrdiff_t>(first),
+                                   all.begin() + static_cast<std::ptrdiff_t>(last));
+        if (slice.empty()) { // an empty object has nothing to confirm
+            feed(id, [&](Workload& machine) { return machine.confirmed(peer, {}, now()); });
+            return;
+        }
+        services_.data.sync(peer, std::move(slice), id, now() + options_.data_deadline,
+                            [this, id, peer, last, post = poster()](Result<std::vector<Hash256>> missing) {
+                                post([this, id, peer, last, missing = std::move(missing)] {
+                                    confirmation(id, peer, last, missing);
+                                });
+                            });
+    }
+
+    void confirmation(const WorkloadId& id, const NodeName& peer, std::size_t next,
+                      const Result<std::vector<Hash256>>& missing) {
+        Job* job = find(id);
+        if (!job || !job->machine) return;
+        if (!missing) {
+            log::debug("confirm_failed", {{"peer", peer}, {"why", missing.error().message}},
+                       {.actor = path(), .trace = id});
+            feed(id, [&](Workload& machine) { return machine.peer_failed(peer, now()); });
+        } else if (missing->empty() && next < job->all_blocks.size()) {
+            confirm_from(id, peer, next);
+        } else {
+            feed(id, [&](Workload& machine) { return machine.confirmed(peer, *missing, now()); });
+        }
+    }
+
+    void perform_one(const WorkloadId& id, const ShipBlocks& action) {
+        ship_blocks({action.peer, id, action.hashes, options_.data_deadline}, services_.keeper,
+                    services_.data, services_.disk,
+                    [this, id, peer = action.peer, post = poster()](Result<void> shipped) {
+                        post([this, id, peer, shipped] { shipment(id, peer, shipped); });
+                    });
+    }
+
+    void shipment(const WorkloadId& id, const NodeName& peer, const Result<void>& shipped) {
+        if (!shipped) {
+            log::debug("ship_failed", {{"peer", peer}, {"why", shipped.error().message}},
+                       {.actor = path(), .trace = id});
+        }
+        feed(id, [&](Workload& machine) {
+            return shipped ? machine.shipped(peer, now()) : machine.peer_failed(peer, now());
+        });
+    }
+
+    void perform_one(const WorkloadId& id, const Reroute&) {
+        const Job& job = *find(id);
+        ask<allocator::PlaceReplicas>(
+            "allocator/0",
+            {id, job.record.manifest.size_bytes, static_cast<std::uint32_t>(job.record.placement.size())},
+            kAskDeadline,
+            [this, id](const allocator::ReplicasPlaced& placed) {
+                probe_.rerouted.add();
+                feed(id, [&](Workload& machine) { return machine.rerouted(placed.nodes, now()); });
+            },
+            [this, id](const Error&) {
+                feed(id, [&](Workload& machine) { return machine.reroute_failed(now()); });
+            });
+    }
+
+    void perform_one(const WorkloadId& id, const JournalPlacement&) {
+        Job& job = *find(id);
+        job.record.placement = job.machine->placement();
+        job.record.manifest.replicas = job.record.placement;
+        // Losing this write only means that a restart tries the earlier placement first.
+        write_journal(job, store::Sync::no, [](Result<void>) {});
+    }
+
+    void perform_one(const WorkloadId& id, const CommitManifest&) {
+        const Job& job = *find(id);
+        wire::MetadataCommand command{false, job.record.manifest.key, job.record.manifest};
+        ask<consensus::SubmitCommand>(
+            "consensus/metadata", {{id, wire::encode(command)}, kCommitDeadline, id}, kCommitDeadline * 2,
+            [this, id](const consensus::CommandCommitted& committed) { finish(id, committed.index); },
+            [this, id](const Error& error) {
+                log::debug("commit_failed", {{"why", error.message}}, {.actor = path(), .trace = id});
+                feed(id, [&](Workload& machine) { return machine.commit_failed(now()); });
+            });
+    }
+
+    void perform_one(const WorkloadId& id, const WakeAt& action) {
+        after(std::max(Duration::zero(), action.when - now()),
+              [this, id] { feed(id, [&](Workload& machine) { return machine.tick(now()); }); });
+    }
+
+    void peer_up(const NodeName& peer) {
+        std::vector<WorkloadId> ids;
+        for (const auto& [id, job] : jobs_) {
+            if (job.machine) ids.push_back(id);
+        }
+        for (const auto& id : ids)
+            feed(id, [&](Workload& machine) { return machine.peer_up(peer, now()); });
+    }
+
+    // --- ends
+    // --------------------------------------------------------------------------------------------------------
+
+    void finish(const WorkloadId& id, std::uint64_t index) {
+        Job* job = find(id);
+        if (!job) return;
+        job->machine->committed();
+        job->record.state = State::committed;
+        job->record.index = index;
+        probe_.committed.add();
+        probe_.seconds.observe(std::chrono::duration<double>(now() - job->sealed_at).count());
+        end(id);
+    }
+
+    void give_up(const WorkloadId& id, const std::string& reason) {
+        Job* job = find(id);
+        if (!job) return;
+        job->record.state = State::failed;
+        job->record.reason = reason;
+        probe_.failed.add();
+        services_.events.record("workload_failed", id,
+                                {{"key", job->record.manifest.key}, {"reason", reason}}, id);
+        end(id);
+    }
+
+    /// Journals the outcome, answers who waits, frees the workload's place and keeps its report.
+    void end(const WorkloadId& id) {
+        auto node = jobs_.extract(id);
+        Job& job = node.mapped();
+        Finished finished{std::move(job.record), job.blocks_by_codec, job.stored_bytes, job.blocks,
+                          job.resumed};
+        finished.record.updated_ms = unix_now_ms();
+        services_.uploads.remove(id);
+        admission_.release();
+        // The outcome need not be durable: an open record fails again and a sealed one commits again, to the
+        // same answer.
+        run_on_disk<void>(
+            [journal = journal_, &keeper = services_.keeper, record = finished.record, id] {
+                auto written = journal.write(record, store::Sync::no);
+                keeper.release(id);
+                return written;
+            },
+            [](Result<void>) {});
+        for (auto& answer : job.ship_waiters)
+            answer();
+        const auto& kept = remember(std::move(finished));
+        for (const auto ticket : job.waiting)
+            answer_finished(kept, ticket);
+    }
+
+    const Finished& remember(Finished finished) {
+        const auto id = finished.record.manifest.workload;
+        finished.record.manifest.blocks.clear();
+        finished_.push_back(std::move(finished));
+        finished_index_[id] = std::prev(finished_.end());
+        if (finished_.size() > kFinishedKept) {
+            const auto oldest = finished_.front().record.manifest.workload;
+            finished_index_.erase(oldest);
+            finished_.pop_front();
+            run_on_disk<void>([journal = journal_, oldest] { return journal.forget(oldest); },
+                              [](Result<void>) {});
+        }
+        return finished_.back();
+    }
+
+    void answer_finished(const Finished& finished, actor::Ticket ticket) {
+        if (finished.record.state == State::failed) {
+            refuse(ticket,
+                   {Errc::cancelled, "the workload failed: " + finished.record.reason, "send it again"});
+            return;
+        }
+        settle<PutReceipt>(ticket,
+                           PutReceipt{finished.record.manifest, finished.record.index, finished.stored_bytes,
+                                      finished.blocks, finished.blocks_by_codec});
+    }
+
+    void abort_put(const AbortPut& request, actor::Ticket ticket) {
+        const Job* job = find(request.id);
+        // A sealed workload is past its client: it completes.
+        if (job && job->record.state == State::open && !job->sealing) give_up(request.id, request.reason);
+        settle<Acknowledged>(ticket, Acknowledged{});
+    }
+
+    void housekeeping() {
+        std::vector<WorkloadId> idle;
+        for (const auto& [id, job] : jobs_) {
+            if (job.record.state == State::open && !job.sealing && now() - job.last_activity > kOpenIdleMax)
+                idle.push_back(id);
+        }
+        for (const auto& id : idle)
+            give_up(id, "no block came for 10 minutes");
+        after(kHousekeepingEvery, [this] { housekeeping(); });
+    }
+
+    // --- the rest
+    // ----------------------------------------------------------------------------------------------------
+
+    void erase(const DeleteObject& request, actor::Ticket ticket) {
+        wire::MetadataCommand command{true, request.key, {}};
+        ask_until_answered<consensus::SubmitCommand>(
+            "consensus/metadata", {{request.id, wire::encode(command)}, kCommitDeadline, request.id},
+            now() + kCommitDeadline,
+            [this, ticket](const consensus::CommandCommitted& committed) {
+                const bool existed = !committed.result.empty() && committed.result[0] != 0;
+                settle<ObjectDeleted>(ticket, ObjectDeleted{existed, committed.index});
+            },
+            [this, ticket](const Error& error) { refuse(ticket, error); });
+    }
+
+    void fetch(const FetchBlock& request, actor::Ticket ticket) {
+        run_on_disk<SharedBytes>(
+            [&keeper = services_.keeper, hash = request.ref.hash] { return keeper.read(hash); },
+            [this, request, ticket](Result<SharedBytes> raw) {
+                if (raw) {
+                    settle<BlockFetched>(ticket, BlockFetched{std::move(*raw)});
+                } else if (raw.error().code == Errc::not_found || raw.error().code == Errc::corrupted) {
+                    fetch_from(request, 0, raw.error(), ticket);
+                } else {
+                    refuse(ticket, raw.error());
+                }
+            });
+    }
+
+    /// Tries the replicas from number `next` on; what one delivers intact is kept here if this node should
+    /// have had it.
+    void fetch_from(const FetchBlock& request, std::size_t next, const Error& last, actor::Ticket ticket) {
+        while (next < request.replicas.size() && request.replicas[next] == options_.self)
+            ++next;
+        if (next >= request.replicas.size()) {
+            refuse(ticket,
+                   {last.code == Errc::corrupted ? Errc::corrupted : Errc::unavailable,
+                    "block " + request.ref.hash.hex() + " cannot be read from any replica: " + last.message,
+                    "check `dwcp-shell -c nodes`; try again when its replicas are up"});
+            return;
+        }
+        const auto peer = request.replicas[next];
+        services_.data.fetch(
+            peer, request.ref.hash, now() + options_.data_deadline,
+            [this, request, next, ticket, peer, post = poster()](Result<EncodedBlock> block) {
+                post([=, this] { check_fetched(request, next, peer, block, ticket); });
+            });
+    }
+
+    void check_fetched(const FetchBlock& request, std::size_t next, const NodeName& peer,
+                       const Result<EncodedBlock>& block, actor::Ticket ticket) {
+        if (!block) {
+            fetch_from(request, next + 1, block.error(), ticket);
+            return;
+        }
+        const bool should_be_here =
+            std::ranges::find(request.replicas, options_.self) != request.replicas.end();
+        run_on_disk<SharedBytes>(
+            [&keeper = services_.keeper, block = *block, wanted = request.ref.hash, should_be_here,
+             peer]() -> Result<SharedBytes> {
+                if (block.hash != wanted) return fail(Errc::corrupted, peer + " sent another block");
+                auto raw = compression::decode_verified(block);
+                if (!raw || !should_be_here) return raw;
+                if (auto repaired = keeper.repair(block, peer); !repaired) {
+                    log::warn("block_repair_failed",
+                              {{"hash", wanted.hex()}, {"why", repaired.error().message}});
+                }
+                return raw;
+            },
+            [this, request, next, ticket](Result<SharedBytes> raw) {
+                if (raw)
+                    settle<BlockFetched>(ticket, BlockFetched{std::move(*raw)});
+                else
+                    fetch_from(request, next + 1, raw.error(), ticket);
+            });
+    }
+
+    WorkloadReports reports(const QueryWorkloads& request) const {
+        WorkloadReports all;
+        const auto add = [&](const wire::JournalRecord& record, bool resumed) {
+            static constexpr const char* names[] = {"open", "sealed", "committed", "failed"};
+            if (!request.id.empty() && record.manifest.workload != request.id) return;
+            all.list.push_back({record.manifest.workload, record.manifest.key,
+                                names[static_cast<std::size_t>(record.state)], record.reason, path(),
+                                record.updated_ms, record.manifest.size_bytes, record.index, resumed});
+        };
+        for (const auto& [id, job] : jobs_)
+            add(job.record, job.resumed);
+        for (auto it = finished_.rbegin(); it != finished_.rend(); ++it)
+            add(it->record, it->resumed);
+        return all;
+    }
+
+    Job* find(const WorkloadId& id) {
+        const auto found = jobs_.find(id);
+        return found == jobs_.end() ? nullptr : &found->second;
+    }
+
+    void write_journal(Job& job, store::Sync sync, std::function<void(Result<void>)> then) {
+        job.record.updated_ms = unix_now_ms();
+        run_on_disk<void>(
+            [journal = journal_, record = job.record, sync] { return journal.write(record, sync); },
+            std::move(then));
+    }
+
+    /// Runs `work` on a disk worker and `then` with its result back in this actor. `work` may outlive the
+    /// actor: it holds copies and what belongs to the node, never `this`.
+    template<class T>
+    void run_on_disk(std::function<Result<T>()> work, std::function<void(Result<T>)> then) {
+        const auto shared_then = std::make_shared<std::function<void(Result<T>)>>(std::move(then));
+        const bool queued = services_.disk.try_submit([work = std::move(work), shared_then, post = poster()] {
+            auto result = std::make_shared<Result<T>>(work());
+            post([result, shared_then] { (*shared_then)(std::move(*result)); });
+        });
+        if (!queued)
+            (*shared_then)(
+                fail(Errc::resource_exhausted, "the disk queue is full", "slow down, then try again"));
+    }
+
+    /// Asks again while the other actor is being restarted or overloaded; other errors and the deadline end
+    /// it.
+    template<class Request>
+    void ask_until_answered(const std::string& to, Request request, TimePoint deadline,
+                            std::function<void(const typename Request::Reply&)> on_reply,
+                            std::function<void(const Error&)> on_error) {
+        ask<Request>(to, request, std::max<Duration>(deadline - now(), std::chrono::milliseconds(1)),
+                     on_reply, [=, this](const Error& error) {
+                         const bool passing =
+                             error.code == Errc::unavailable || error.code == Errc::resource_exhausted;
+                         if (!passing || now() + kAskAgainAfter >= deadline) {
+                             on_error(error);
+                             return;
+                         }
+                         after(kAskAgainAfter, [=, this] {
+                             ask_until_answered<Request>(to, request, deadline, on_reply, on_error);
+                         });
+                     });
+    }
+
+    /// Reports kept for people who ask what became of a workload; about 1 KiB each.
+    static constexpr std::size_t kFinishedKept = 2000;
+
+    const ManagerOptions options_;
+    const ManagerServices services_;
+    Journal journal_;
+    Admission admission_;
+    Random random_;
+    Probe probe_;
+    bool ready_ = false;
+    std::vector<std::function<void()>> held_back_;
+    std::map<WorkloadId, Job> jobs_;
+    std::list<Finished> finished_; ///< Oldest first.
+    std::map<WorkloadId, std::list<Finished>::const_iterator> finished_index_;
+};
+
+} // namespace
+
+void OpenUploads::add(const WorkloadId& id, Upload upload) {
+    const std::lock_guard lock(mutex_);
+    uploads_.insert_or_assign(id, upload);
+}
+
+void OpenUploads::remove(const WorkloadId& id) {
+    const std::lock_guard lock(mutex_);
+    uploads_.erase(id);
+}
+
+std::optional<OpenUploads::Upload> OpenUploads::find(const WorkloadId& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = uploads_.find(id);
+    if (found == uploads_.end()) return std::nullopt;
+    return found->second;
+}
+
+caf::actor spawn_manager(caf::actor_system& system, actor::ActorContext context, ManagerOptions options,
+                         ManagerServices services) {
+    return system.spawn<ManagerActor>(std::move(context), std::move(options), services);
+}
+
+} // namespace dwcp::manager

@@ -1,0 +1,61 @@
+// The manager: takes workloads in, journals them before anything is acknowledged, has their blocks encoded,
+// stored and shipped, and commits their manifests. Lives at "manager/0", ...; a restart reads the journal and
+// takes up what is unfinished.
+#pragma once
+
+#include "actors/manager/admission.hpp"
+#include "actors/manager/block_keeper.hpp"
+#include "actors/manager/workload.hpp"
+#include "runtime/base/worker_pool.hpp"
+#include "runtime/caf/actor.hpp"
+#include "runtime/links/control/control_links.hpp"
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+namespace dwcp::manager {
+
+/// Uploads begun in this life of the process. It outlives the manager actors: a restarted manager goes on
+/// with an upload whose client is still sending, whereas after a restart of the node the client is gone.
+/// Thread-safe.
+class OpenUploads {
+  public:
+    struct Upload {
+        std::optional<CodecChoice> codec;
+    };
+    void add(const WorkloadId& id, Upload upload);
+    void remove(const WorkloadId& id);
+    std::optional<Upload> find(const WorkloadId& id) const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<WorkloadId, Upload> uploads_;
+};
+
+struct ManagerOptions {
+    NodeName self;
+    std::uint32_t instance = 0;
+    std::uint32_t instances = 1;
+    std::uint32_t compression_instances = 1;
+    std::uint32_t replicas_default = 1;
+    std::uint64_t object_bytes_max = 0;
+    Duration data_deadline = std::chrono::seconds(10); ///< For one block or confirmation over the data links.
+    AdmissionLimits admission;
+    WorkloadTiming timing;
+};
+
+/// What all managers of a node share; everything outlives them.
+struct ManagerServices {
+    store::Store& store;
+    BlockKeeper& keeper;
+    links::DataPlane& data;
+    EventRing& events;
+    WorkerPool& disk;
+    OpenUploads& uploads;
+};
+
+caf::actor spawn_manager(caf::actor_system& system, actor::ActorContext context, ManagerOptions options,
+                         ManagerServices services);
+
+} // namespace dwcp::manager

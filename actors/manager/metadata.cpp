@@ -1,0 +1,142 @@
+#include "actors/manager/metadata.hpp"
+
+#include "runtime/log/log.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace dwcp::manager {
+namespace {
+
+constexpr std::size_t kIndexBytes = sizeof(consensus::LogIndex);
+
+bool holds(const wire::Manifest& manifest, const NodeName& node) {
+    return std::ranges::find(manifest.replicas, node) != manifest.replicas.end();
+}
+
+} // namespace
+
+Metadata::Metadata(NodeName self, store::Store& store, BlockKeeper& keeper)
+    : self_(std::move(self)), store_(store), keeper_(keeper) {}
+
+Bytes Metadata::encode_stored(const StoredManifest& stored) {
+    const Bytes manifest = wire::encode(stored.manifest);
+    Bytes value(kIndexBytes + manifest.size());
+    std::memcpy(value.data(), &stored.index, kIndexBytes);
+    std::memcpy(value.data() + kIndexBytes, manifest.data(), manifest.size());
+    return value;
+}
+
+Result<StoredManifest> Metadata::decode_stored(ByteView bytes) {
+    if (bytes.size() < kIndexBytes) return fail(Errc::corrupted, "manifest record is torn");
+    StoredManifest stored;
+    std::memcpy(&stored.index, bytes.data(), kIndexBytes);
+    auto manifest = wire::decode_manifest(bytes.subspan(kIndexBytes));
+    if (!manifest) return std::unexpected(manifest.error());
+    stored.manifest = std::move(*manifest);
+    return stored;
+}
+
+Result<void> Metadata::check(const consensus::Command& command) const {
+    auto decoded = wire::decode_metadata_command(command.payload);
+    if (!decoded) return std::unexpected(decoded.error());
+    return {};
+}
+
+Result<std::vector<Hash256>> Metadata::all_blocks(const wire::Manifest& manifest) const {
+    std::vector<Hash256> hashes;
+    for (const auto& ref : manifest.blocks)
+        hashes.push_back(ref.hash);
+    for (const auto& ref : manifest.index_blocks) {
+        hashes.push_back(ref.hash);
+        auto raw = keeper_.read(ref.hash);
+        if (!raw) return std::unexpected(raw.error());
+        auto listed = wire::decode_block_list(**raw);
+        if (!listed) return std::unexpected(listed.error());
+        for (const auto& block : *listed)
+            hashes.push_back(block.hash);
+    }
+    return hashes;
+}
+
+void Metadata::drop_references(const wire::Manifest& manifest, store::Batch& batch) {
+    if (!holds(manifest, self_)) return;
+    auto hashes = all_blocks(manifest);
+    if (!hashes) {
+        // Its blocks stay until the index block is repaired and a later sweep finds them unreferenced.
+        log::error("references_kept", {{"key", manifest.key}, {"why", hashes.error().message}});
+        return;
+    }
+    for (const auto& hash : *hashes) {
+        batch.erase(store::Family::state, BlockKeeper::reference_key(hash, manifest.workload));
+        dropped_.push_back(hash);
+    }
+}
+
+Bytes Metadata::apply(const consensus::Entry& entry, store::Batch& batch) {
+    dropped_.clear();
+    references_unknown_ = false;
+    const auto command = wire::decode_metadata_command(entry.command.payload);
+    if (!command) {
+        // check() keeps these out; a log written by a newer version may still hold one.
+        log::error("metadata_entry_skipped", {{"index", entry.index}, {"why", command.error().message}});
+        return {};
+    }
+    const auto before = find(command->key);
+    const bool existed = before && before->has_value();
+    if (existed) drop_references((*before)->manifest, batch);
+    if (command->erase) {
+        if (existed) batch.erase(store::Family::manifests, command->key);
+        return {Byte{existed}};
+    }
+    batch.put(store::Family::manifests, command->key, encode_stored({command->manifest, entry.index}));
+    if (holds(command->manifest, self_)) {
+        const auto hashes = all_blocks(command->manifest);
+        references_unknown_ = !hashes;
+        if (!hashes)
+            log::error("references_unknown", {{"key", command->key}, {"why", hashes.error().message}});
+        for (const auto& hash : hashes.value_or(std::vector<Hash256>{})) {
+            batch.put(store::Family::state, BlockKeeper::reference_key(hash, command->manifest.workload), {});
+        }
+    }
+    return {Byte{existed}};
+}
+
+void Metadata::applied(const consensus::Entry& entry) {
+    if (!references_unknown_) keeper_.release(entry.command.id);
+    keeper_.collect(std::exchange(dropped_, {}));
+}
+
+Result<std::optional<StoredManifest>> Metadata::find(const std::string& key) const {
+    auto value = store_.get(store::Family::manifests, key);
+    if (!value) return std::unexpected(value.error());
+    if (!*value) return std::nullopt;
+    auto stored = decode_stored(**value);
+    if (!stored) return std::unexpected(stored.error());
+    return std::move(*stored);
+}
+
+Result<std::vector<StoredManifest>> Metadata::list(const std::string& prefix, const std::string& after,
+                                                   std::size_t limit) const {
+    std::vector<StoredManifest> found;
+    Error problem;
+    bool failed = false;
+    const auto scanned = store_.scan(store::Family::manifests, prefix, std::max(prefix, after),
+                                     [&](std::string_view key, ByteView value) {
+                                         if (key <= after) return true;
+                                         if (found.size() == limit) return false;
+                                         auto stored = decode_stored(value);
+                                         if (!stored) {
+                                             failed = true;
+                                             problem = stored.error();
+                                             return false;
+                                         }
+                                         found.push_back(std::move(*stored));
+                                         return true;
+                                     });
+    if (failed) return std::unexpected(problem);
+    if (!scanned) return std::unexpected(scanned.error());
+    return found;
+}
+
+} // namespace dwcp::manager

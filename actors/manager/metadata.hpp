@@ -1,0 +1,52 @@
+// What the metadata lane drives: which objects exist. Also the reader's side of it.
+//
+// Life cycle: one a node, outlives the lane's actor. apply() and applied() come from that actor only; find()
+// and list() from anywhere.
+#pragma once
+
+#include "actors/consensus/state_machine.hpp"
+#include "actors/manager/block_keeper.hpp"
+#include "protocols/wire/manifest.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dwcp::manager {
+
+/// An object and the lane entry that made it.
+struct StoredManifest {
+    wire::Manifest manifest;
+    consensus::LogIndex index = 0;
+};
+
+class Metadata final : public consensus::StateMachine {
+  public:
+    Metadata(NodeName self, store::Store& store, BlockKeeper& keeper);
+
+    Result<void> check(const consensus::Command& command) const override;
+    Bytes apply(const consensus::Entry& entry, store::Batch& batch) override;
+    void applied(const consensus::Entry& entry) override;
+
+    /// nullopt: no such object. The block list is as stored: inline or index blocks.
+    Result<std::optional<StoredManifest>> find(const std::string& key) const;
+    /// Objects whose key begins with `prefix` and is greater than `after`, in order, at most `limit`.
+    Result<std::vector<StoredManifest>> list(const std::string& prefix, const std::string& after,
+                                             std::size_t limit) const;
+
+    /// A stored manifest as bytes, for the control link, and back.
+    static Bytes encode_stored(const StoredManifest& stored);
+    static Result<StoredManifest> decode_stored(ByteView bytes);
+
+  private:
+    Result<std::vector<Hash256>> all_blocks(const wire::Manifest& manifest) const;
+    void drop_references(const wire::Manifest& manifest, store::Batch& batch);
+
+    const NodeName self_;
+    store::Store& store_;
+    BlockKeeper& keeper_;
+    std::vector<Hash256> dropped_;    ///< By the entry being applied; collected once it is on disk.
+    bool references_unknown_ = false; ///< An index block could not be read: keep the entry's pins.
+};
+
+} // namespace dwcp::manager
