@@ -1,0 +1,92 @@
+#include "runtime/store/reclaimer.hpp"
+
+#include "runtime/base/worker_pool.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/store/rocks_status.hpp"
+
+namespace dwcp::store {
+namespace {
+
+/// Compacting the tables costs about 100 bytes a block in the store; this much freed space is worth it.
+constexpr std::uint64_t kErasedBytesPerPass = 64U << 20;
+
+/// Blobs are copied once this share of all blob bytes is garbage: then freeing a byte costs at most about two
+/// written.
+constexpr double kGarbageShareMax = 1.0 / 3;
+
+/// A pass copies the oldest quarter of the files, so that a nearly full disk needs only that much room; four
+/// passes reach every file.
+constexpr double kCopiedShare = 0.25;
+constexpr int kCopyPassesMax = 4;
+
+} // namespace
+
+Reclaimer::Reclaimer(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, std::string directory)
+    : db_(db), blocks_(blocks), directory_(std::move(directory)), thread_([this] { loop(); }) {}
+
+Reclaimer::~Reclaimer() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    cancel_ = true;
+    wake_.notify_all();
+    thread_.join();
+}
+
+void Reclaimer::add_erased(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    erased_bytes_ += bytes;
+    if (erased_bytes_ >= kErasedBytesPerPass) wake_.notify_all();
+}
+
+Result<void> Reclaimer::run_now() {
+    const auto status = pass();
+    if (!status.ok()) return std::unexpected(to_error(status, "free space in", directory_));
+    return {};
+}
+
+void Reclaimer::loop() {
+    name_this_thread("store-reclaim");
+    for (;;) {
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [&] { return stopping_ || erased_bytes_ >= kErasedBytesPerPass; });
+            if (stopping_) return;
+            erased_bytes_ = 0;
+        }
+        // A failure is not retried before more is erased: what stopped it (a full disk) shows in every write
+        // as well.
+        const auto status = pass();
+        if (!status.ok() && !cancel_)
+            log::warn("store_reclaim_failed", {{"directory", directory_}, {"error", status.ToString()}});
+    }
+}
+
+rocksdb::Status Reclaimer::pass() {
+    const std::lock_guard lock(pass_mutex_);
+    auto status = db_.Flush(rocksdb::FlushOptions(), blocks_);
+    if (status.ok()) status = compact(false);
+    for (int i = 0; i < kCopyPassesMax && status.ok(); ++i) {
+        std::uint64_t total_bytes = 0;
+        std::uint64_t garbage_bytes = 0;
+        db_.GetIntProperty(blocks_, rocksdb::DB::Properties::kLiveBlobFileSize, &total_bytes);
+        db_.GetIntProperty(blocks_, rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage_bytes);
+        if (static_cast<double>(garbage_bytes) <= kGarbageShareMax * static_cast<double>(total_bytes)) break;
+        status = compact(true);
+    }
+    return status;
+}
+
+rocksdb::Status Reclaimer::compact(bool collect_garbage) {
+    rocksdb::CompactRangeOptions options;
+    options.canceled = &cancel_;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    if (collect_garbage) {
+        options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+        options.blob_garbage_collection_age_cutoff = kCopiedShare;
+    }
+    return db_.CompactRange(options, blocks_, nullptr, nullptr);
+}
+
+} // namespace dwcp::store

@@ -1,0 +1,48 @@
+// The RocksDB database under the store: its column families, their tuning, and opening it with errors people
+// can act on.
+#pragma once
+
+#include "runtime/store/store.hpp"
+
+#include <rocksdb/db.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace dwcp::store {
+
+/// Where a column family's handle lies in Database::families. The first three are the values of Family.
+inline constexpr std::size_t kJournalFamily = 0;
+inline constexpr std::size_t kManifestsFamily = 1;
+inline constexpr std::size_t kStateFamily = 2;
+inline constexpr std::size_t kBlocksFamily = 3;
+inline constexpr std::size_t kDefaultFamily = 4; ///< Holds only the format version.
+inline constexpr std::size_t kFamilyCount = 5;
+
+/// Names on disk, in the order above.
+inline constexpr std::array<std::string_view, kFamilyCount> kFamilyNames{"journal", "manifests", "state",
+                                                                         "blocks", "default"};
+
+inline constexpr std::string_view kFormatVersionKey = "format_version";
+
+/// An open database; closes on destruction.
+struct Database {
+    std::unique_ptr<rocksdb::DB> db;
+    std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families{};
+    std::vector<rocksdb::ColumnFamilyHandle*> handles; ///< All handles, owned.
+    bool direct_io = false;
+
+    Database() = default;
+    Database(Database&& other) noexcept = default;
+    Database& operator=(Database&&) = delete;
+    ~Database();
+
+    rocksdb::ColumnFamilyHandle* blocks() const { return families[kBlocksFamily]; }
+};
+
+/// Creates the directory and the database if there is none; checks or writes the format version.
+Result<Database> open_database(const Options& options);
+
+} // namespace dwcp::store
