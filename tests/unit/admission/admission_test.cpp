@@ -1,9 +1,9 @@
 #include "actors/manager/admission.hpp"
 #include "protocols/base/random.hpp"
+#include "tests/unit/wire/seed.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <limits>
 #include <string>
 #include <vector>
@@ -15,11 +15,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr TimePoint kStart{1h};
-
-std::uint64_t seed() {
-    const char* text = std::getenv("DWCP_SEED");
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : 20240607;
-}
 
 int take_all(TokenBucket& bucket, TimePoint now) {
     int taken = 0;
@@ -61,8 +56,8 @@ TEST_CASE("a clock that steps back gives nothing away") {
 }
 
 TEST_CASE("no window sees more than rate times its length plus burst, and waiting as told is enough") {
-    Random random(seed());
-    CAPTURE(seed());
+    Random random(test::seed());
+    CAPTURE(test::seed());
     for (int round = 0; round < 60; ++round) {
         const auto rate = static_cast<std::uint32_t>(1 + random.below(5000));
         const auto burst = static_cast<std::uint32_t>(1 + random.below(20));
@@ -144,8 +139,8 @@ TEST_CASE("a release too many does not open or close the bulkhead") {
 }
 
 TEST_CASE("any interleaving keeps the number in flight within its limit") {
-    Random random(seed());
-    CAPTURE(seed());
+    Random random(test::seed());
+    CAPTURE(test::seed());
     Admission admission({1000, 50, 7});
     TimePoint now = kStart;
     std::uint32_t in_flight = 0;

@@ -1,11 +1,11 @@
 #include "actors/allocator/least_allocated.hpp"
 #include "protocols/base/random.hpp"
+#include "tests/unit/wire/seed.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <limits>
 #include <set>
 
@@ -28,11 +28,6 @@ Node down(Node node) {
 Node draining(Node node) {
     node.draining = true;
     return node;
-}
-
-std::uint64_t seed() {
-    const char* text = std::getenv("DWCP_SEED");
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : 20240607;
 }
 
 } // namespace
@@ -166,8 +161,8 @@ TEST_CASE("scores of the largest numbers do not overflow") {
 }
 
 TEST_CASE("placements equal the best one found by trying every set of nodes") {
-    Random random(seed());
-    CAPTURE(seed());
+    Random random(test::seed());
+    CAPTURE(test::seed());
     for (int round = 0; round < 3000; ++round) {
         std::vector<Node> nodes;
         for (std::uint64_t i = 0, count = random.below(8); i < count; ++i) {

@@ -5,16 +5,9 @@
 #include "protocols/base/random.hpp"
 
 #include <array>
-#include <cstdlib>
 #include <string_view>
 
 namespace dwcp::compression::testing {
-
-/// DWCP_SEED, or a fixed default: a failing run names the seed that repeats it.
-inline std::uint64_t seed() {
-    const char* text = std::getenv("DWCP_SEED");
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : 20240607;
-}
 
 enum class Kind { random, zeros, runs, text, structured };
 inline constexpr std::array kKinds{Kind::random, Kind::zeros, Kind::runs, Kind::text, Kind::structured};

@@ -1,9 +1,12 @@
+#include "protocols/base/random.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/properties.hpp"
 #include "tests/unit/config/config_fixture.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <unistd.h>
 
 namespace dwcp::config {
@@ -220,6 +223,29 @@ TEST_CASE("a syntax error is one problem with its line") {
         INFO(tail);
         REQUIRE(problems.size() == 1);
         CHECK(problems[0].starts_with("f.toml:15: TOML syntax: "));
+    }
+}
+
+TEST_CASE("a damaged file is reported or read, whatever the damage") {
+    const char* given = std::getenv("DWCP_SEED");
+    const std::uint64_t seed = given == nullptr ? std::random_device{}() : std::strtoull(given, nullptr, 10);
+    INFO("DWCP_SEED=" << seed);
+    Random random(seed);
+    const std::string example = print_example();
+    for (int round = 0; round < 500; ++round) {
+        std::string text = example;
+        for (std::uint64_t damage = random.below(4); damage < 4; ++damage) {
+            const std::size_t at = random.below(text.size());
+            if (random.below(2) == 0)
+                text[at] = static_cast<char>(random.next());
+            else
+                text.erase(at, random.below(200));
+        }
+        const auto result = load_text(text, "f.toml");
+        if (result) continue;
+        REQUIRE_FALSE(result.error().list.empty());
+        for (const std::string& problem : result.error().list)
+            REQUIRE(problem.starts_with("f.toml"));
     }
 }
 

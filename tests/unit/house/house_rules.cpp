@@ -186,8 +186,9 @@ bool lists_source(std::string_view cmake, std::string_view source) {
     };
     for (auto at = cmake.find(source); at != std::string_view::npos; at = cmake.find(source, at + 1)) {
         const auto end = at + source.size();
-        if ((at == 0 || separates(cmake[at - 1])) && (end == cmake.size() || separates(cmake[end])))
-            return true;
+        const std::string_view before = cmake.substr(0, at);
+        const bool starts = before.empty() || separates(before.back()) || before.ends_with("_SOURCE_DIR}/");
+        if (starts && (end == cmake.size() || separates(cmake[end]))) return true;
     }
     return false;
 }

@@ -169,6 +169,7 @@ TEST_CASE("a source is listed only by its whole name") {
     CHECK(lists_source("dwcp_library(x SOURCES codec.cpp\n  rules.cpp)", "codec.cpp"));
     CHECK(lists_source("dwcp_library(x SOURCES codec.cpp\n  rules.cpp)", "rules.cpp"));
     CHECK(lists_source("add_executable(x sub/rules.cpp)", "sub/rules.cpp"));
+    CHECK(lists_source("add_executable(x ${CMAKE_CURRENT_SOURCE_DIR}/rules.cpp)", "rules.cpp"));
     CHECK_FALSE(lists_source("dwcp_library(x SOURCES my_codec.cpp)", "codec.cpp"));
     CHECK_FALSE(lists_source("dwcp_library(x SOURCES sub/codec.cpp)", "codec.cpp"));
     CHECK_FALSE(lists_source("dwcp_library(x SOURCES codec.cpp.in)", "codec.cpp"));
