@@ -1,0 +1,18 @@
+// Which seeds a simulation test runs: 1, 2, 3, ... or only DWCP_SEED, to replay one.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <numeric>
+#include <vector>
+
+namespace dwcp::sim {
+
+inline std::vector<std::uint64_t> seeds(std::size_t count) {
+    if (const char* given = std::getenv("DWCP_SEED")) return {std::strtoull(given, nullptr, 0)};
+    std::vector<std::uint64_t> all(count);
+    std::iota(all.begin(), all.end(), 1);
+    return all;
+}
+
+} // namespace dwcp::sim
