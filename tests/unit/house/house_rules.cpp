@@ -96,7 +96,8 @@ bool is_program(std::string_view path) { return in(path, "runtime/node/"); }
 
 bool may_include_caf(std::string_view path) {
     if (in(path, "protocols/")) return false;
-    if (in(path, "runtime/")) return in_any(path, {"runtime/caf/", "runtime/links/control/"});
+    if (in(path, "runtime/"))
+        return is_program(path) || in_any(path, {"runtime/caf/", "runtime/links/control/"});
     if (in(path, "actors/")) return path.find("_actor.") != std::string_view::npos;
     return true;
 }
@@ -116,7 +117,8 @@ std::string own_include_complaint(std::string_view path, std::string_view name) 
 
 std::string foreign_include_complaint(std::string_view path, std::string_view name) {
     if (in(name, "caf/") && !may_include_caf(path))
-        return "CAF is included only in runtime/caf, runtime/links/control and actors' *_actor.* files";
+        return "CAF is included only in runtime/caf, runtime/links/control, programs and actors' *_actor.* "
+               "files";
     if (in(name, "torch/") && (path.ends_with(".hpp") || path.ends_with(".h")))
         return "no header includes torch";
     const auto impure = [name](std::string_view header) {
