@@ -10,6 +10,7 @@ find_package(RocksDB REQUIRED)
 find_package(mimalloc REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
 find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
 find_package(CAF REQUIRED)
 # The prefix keeps these out of the way of the find modules that RocksDB's package brings (lz4_INCLUDE_DIRS, ...).
 pkg_check_modules(dep_tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)

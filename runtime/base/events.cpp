@@ -3,6 +3,7 @@
 #include "runtime/log/log.hpp"
 #include "runtime/metrics/metrics.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace dwcp {
@@ -34,6 +35,12 @@ std::vector<Event> EventRing::since(std::uint64_t after, std::size_t limit) cons
         found.push_back(event);
     }
     return found;
+}
+
+std::vector<Event> EventRing::latest(std::size_t limit) const {
+    const std::lock_guard lock(mutex_);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(limit, events_.size()));
+    return {events_.end() - count, events_.end()};
 }
 
 } // namespace dwcp

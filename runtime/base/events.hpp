@@ -35,6 +35,8 @@ class EventRing {
                 std::string_view trace = {});
     /// Events with id > `after`, oldest first, at most `limit`.
     std::vector<Event> since(std::uint64_t after, std::size_t limit) const;
+    /// The last `limit` events, oldest first.
+    std::vector<Event> latest(std::size_t limit) const;
 
   private:
     mutable std::mutex mutex_;

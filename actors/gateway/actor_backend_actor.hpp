@@ -1,0 +1,70 @@
+// The Backend of a running node: asks the actors, reads manifests from the store, hands operator verbs to the node.
+#pragma once
+
+#include "actors/consensus/transactions.hpp"
+#include "actors/gateway/backend.hpp"
+#include "actors/manager/metadata.hpp"
+#include "runtime/caf/resolver.hpp"
+#include "runtime/links/control/control_links.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <functional>
+
+namespace dwcp::gateway {
+
+/// The control service that looks up a manifest; see ActorBackend::find().
+inline constexpr const char* kFindService = "object/find";
+
+struct BackendOptions {
+    NodeName self;
+    NodeName sequencer; ///< Of the metadata lane.
+    std::uint32_t manager_instances = 1;
+    Duration block_deadline = std::chrono::seconds(15);
+    /// A put waits this long for its replicas and its commit; the workload goes on beyond.
+    Duration seal_deadline = std::chrono::seconds(60);
+    std::function<Result<nlohmann::json>(const std::string& verb, const nlohmann::json& args)> admin;
+    std::function<nlohmann::json()> health;
+    std::function<Result<void>()> ready;
+    std::function<bool(std::string_view)> is_operator_token;
+};
+
+class ActorBackend final : public Backend {
+  public:
+    ActorBackend(BackendOptions options, caf::actor_system& system, actor::Resolver& resolver,
+                 links::ControlLinks& links, manager::Metadata& metadata, consensus::Transactions& transactions);
+
+    Result<RouteDecision> route(const RouteRequest& request) override;
+    Result<manager::PutBegun> begin_put(const std::string& manager, const manager::BeginPut& request) override;
+    Result<manager::BlockAccepted> put_block(const std::string& manager, const manager::PutBlock& request) override;
+    Result<manager::PutReceipt> seal_put(const std::string& manager, const manager::SealPut& request) override;
+    void abort_put(const std::string& manager, const manager::AbortPut& request) override;
+    Result<manager::ObjectDeleted> erase(const std::string& manager, const manager::DeleteObject& request) override;
+    /// A key that this node does not know is asked of the lane's sequencer, which knows every commit: an object can be read
+    /// anywhere as soon as its put was acknowledged anywhere.
+    Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) override;
+    Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) override;
+    Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) override;
+    Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override;
+    Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) override;
+    Result<manager::WorkloadReports> workloads(const WorkloadId& id) override;
+    Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) override;
+    nlohmann::json health() override { return options_.health(); }
+    Result<void> ready() override { return options_.ready(); }
+    bool is_operator_token(std::string_view token) const override { return options_.is_operator_token(token); }
+
+  private:
+    template <class Request>
+    Result<typename Request::Reply> ask(const std::string& path, const Request& request, Duration deadline);
+    Result<std::optional<manager::StoredManifest>> find_at_sequencer(const std::string& key);
+    Result<void> resolve_index(const std::string& manager, wire::Manifest& manifest);
+
+    const BackendOptions options_;
+    caf::actor_system& system_;
+    actor::Resolver& resolver_;
+    links::ControlLinks& links_;
+    manager::Metadata& metadata_;
+    consensus::Transactions& transactions_;
+};
+
+} // namespace dwcp::gateway

@@ -1,0 +1,113 @@
+// dwcp-node: runs one node from its configuration file.
+#include "runtime/config/config.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/node/node.hpp"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <pthread.h>
+#include <sys/signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+namespace {
+
+constexpr int kExitConfig = 2;
+constexpr int kExitFailed = 1;
+
+/// Every thread inherits the mask, so signals reach main alone, which waits for them.
+sigset_t block_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    return set;
+}
+
+int wait_for_signal(const sigset_t& set) {
+    int number = 0;
+    while (sigwait(&set, &number) != 0) {
+    }
+    return number;
+}
+
+int run(const dwcp::config::NodeConfig& config) {
+    const auto signals = block_signals();
+    auto node = dwcp::node::Node::start(config, [] {
+        dwcp::log::error("supervisor_lost", {{"remedy", "the process stops; its service manager starts it afresh"}});
+        kill(getpid(), SIGTERM);
+    });
+    if (!node) {
+        std::fprintf(stderr, "dwcp-node: %s\n", node.error().message.c_str());
+        if (!node.error().remedy.empty()) std::fprintf(stderr, "  try: %s\n", node.error().remedy.c_str());
+        return kExitFailed;
+    }
+    const int first = wait_for_signal(signals);
+    dwcp::log::info("signal", {{"number", first}, {"action", "draining; a second signal forces the end"}});
+    std::thread([signals] {
+        const int second = wait_for_signal(signals);
+        dwcp::log::warn("signal", {{"number", second}, {"action", "forced end"}});
+        dwcp::log::shutdown();
+        _exit(128 + second);
+    }).detach();
+    const bool drained = (*node)->drain();
+    if (!drained) dwcp::log::warn("drain_incomplete", {{"remedy", "raise supervisor.drain_timeout_ms"}});
+    node->reset();
+    dwcp::log::shutdown();
+    return drained ? 0 : kExitFailed;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Runs one DWCP node: its actors, links and store, until SIGTERM or Ctrl-C drains it."};
+    std::string path;
+    std::string key;
+    bool check = false;
+    bool print = false;
+    app.add_option("--config", path, "The node's TOML file, e.g. node_configs/site-a.toml")->type_name("FILE");
+    app.add_flag("--check", check, "Say everything that is wrong with the file and start nothing");
+    app.add_flag("--print-config", print, "Print the effective configuration with every key explained");
+    app.add_option("--explain", key, "Explain one configuration key, e.g. data.streams_max")->type_name("KEY");
+    app.set_version_flag("--version", "dwcp-node " DWCP_VERSION);
+    app.footer("Exit codes: 0 drained and stopped, 1 failed, 2 wrong usage or configuration.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : kExitConfig;
+    }
+    if (!key.empty()) {
+        const auto text = dwcp::config::explain(key);
+        std::fprintf(text ? stdout : stderr, "%s\n", text ? text->c_str() : text.error().render().c_str());
+        return text ? 0 : kExitConfig;
+    }
+    if (path.empty()) {
+        if (print) {
+            std::fputs(dwcp::config::print_example().c_str(), stdout);
+            return 0;
+        }
+        std::fprintf(stderr, "dwcp-node: --config FILE is required\n  try: dwcp-node --config node_configs/site-a.toml\n");
+        return kExitConfig;
+    }
+    const auto config = dwcp::config::load_file(path);
+    if (!config) {
+        for (const auto& problem : config.error().list) std::fprintf(stderr, "%s\n", problem.c_str());
+        std::fprintf(stderr, "dwcp-node: %zu problem(s) in %s; nothing was started\n", config.error().list.size(),
+                     path.c_str());
+        return kExitConfig;
+    }
+    if (print) {
+        std::fputs(dwcp::config::print_config(*config).c_str(), stdout);
+        return 0;
+    }
+    if (check) {
+        std::printf("%s: ok: node %s of cluster %s, %zu peer(s)\n", path.c_str(), config->name.c_str(),
+                    config->cluster_id.c_str(), config->peers.size());
+        return 0;
+    }
+    return run(*config);
+}

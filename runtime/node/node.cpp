@@ -1,0 +1,363 @@
+#include "runtime/node/node.hpp"
+
+#include "actors/allocator/allocator_actor.hpp"
+#include "actors/compression/compression_actor.hpp"
+#include "actors/consensus/lane_actor.hpp"
+#include "actors/consensus/messages.hpp"
+#include "actors/consensus/transactions.hpp"
+#include "actors/gateway/actor_backend_actor.hpp"
+#include "actors/gateway/gateway_actor.hpp"
+#include "actors/gateway/routes.hpp"
+#include "actors/manager/journal.hpp"
+#include "actors/manager/manager_actor.hpp"
+#include "actors/manager/metadata.hpp"
+#include "actors/supervisor/supervisor_actor.hpp"
+#include "protocols/crypto/ed25519.hpp"
+#include "runtime/caf/system.hpp"
+#include "runtime/http/http_server.hpp"
+#include "runtime/identity/identity.hpp"
+#include "runtime/identity/operator_token.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/node/admin.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <set>
+
+namespace dwcp::node {
+namespace {
+
+/// Waiting disk work of a node; each item is at most a block.
+constexpr std::size_t kDiskQueueMax = 4096;
+/// Waits on fsync mostly, so more than cores.
+constexpr std::size_t kDiskThreads = 4;
+constexpr std::size_t kCodecQueueMax = 256;
+constexpr Duration kSweepEvery = std::chrono::hours(1);
+
+Duration ms(std::uint32_t value) { return std::chrono::milliseconds(value); }
+
+/// A Result<T> that must hold: the Error leaves the builder.
+template <class T>
+T need(Result<T> result) {
+    if (!result) throw result.error();
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+class RunningNode final : public Node {
+  public:
+    RunningNode(const config::NodeConfig& config, std::function<void()> on_lost)
+        : config_(config), on_lost_(std::move(on_lost)) {}
+    ~RunningNode() override { end(); }
+
+    void open_state();
+    void join_links();
+    void grow_tree();
+    void listen();
+    bool drain() override;
+
+  private:
+    void end();
+    std::vector<supervisor::Child> children();
+    supervisor::Child child(const std::string& path, std::function<caf::actor(actor::ActorContext)> start) const;
+    supervisor::Child lane(const std::string& name, consensus::StateMachine& machine);
+    supervisor::Child manager(std::uint32_t instance);
+    wire::NodeSpace own_space() const;
+    NodeName sequencer() const;
+    void tell_about_peer(const links::PeerState& peer);
+    void serve_peers();
+
+    const config::NodeConfig config_;
+    const std::function<void()> on_lost_;
+    const std::shared_ptr<std::atomic<bool>> draining_ = std::make_shared<std::atomic<bool>>(false);
+
+    // In the order of dependence; destroyed in reverse.
+    EventRing events_;
+    identity::Identity identity_;
+    std::string operator_token_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<identity::TrustStore> trust_;
+    std::unique_ptr<manager::BlockKeeper> keeper_;
+    std::unique_ptr<manager::Metadata> metadata_;
+    std::unique_ptr<consensus::Transactions> transactions_;
+    manager::OpenUploads uploads_;
+    supervisor::Board board_;
+    actor::Resolver resolver_;
+    std::unique_ptr<actor::System> system_;
+    std::unique_ptr<links::DataPlane> data_;
+    std::unique_ptr<links::ControlLinks> control_;
+    std::unique_ptr<WorkerPool> disk_;
+    std::unique_ptr<WorkerPool> codecs_;
+    caf::actor supervisor_;
+    std::unique_ptr<Admin> admin_;
+    std::unique_ptr<gateway::ActorBackend> backend_;
+    std::unique_ptr<http::HttpServer> http_;
+
+    std::mutex sweep_mutex_;
+    std::condition_variable sweep_wake_;
+    bool ending_ = false;
+    std::thread sweeper_;
+};
+
+// --- state -------------------------------------------------------------------------------------------------------------
+
+void RunningNode::open_state() {
+    std::error_code failed;
+    std::filesystem::create_directories(config_.data_dir, failed);
+    if (failed) {
+        throw Error{Errc::io_error, "data directory " + config_.data_dir + ": " + failed.message(),
+                    "choose another node.data_dir or create it for this user"};
+    }
+    identity_ = need(identity::load_or_create(config_.data_dir, config_.name, config_.site, config_.cluster_id));
+    operator_token_ = need(identity::load_or_create_operator_token(config_.data_dir));
+    log::configure({config_.log_level, config_.log_format, config_.log_file, config_.name, identity_.incarnation});
+    log::info("node_starting", {{"version", DWCP_VERSION}, {"public_key", identity_.public_key().hex()}});
+    store_ = need(store::Store::open({.directory = config_.data_dir + "/store"}));
+    keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
+    metadata_ = std::make_unique<manager::Metadata>(config_.name, *store_, *keeper_);
+    transactions_ = std::make_unique<consensus::Transactions>(*store_);
+    // Unfinished workloads pin their blocks before the first sweep may look at them.
+    need(manager::Journal(*store_).recover([](const std::string&) { return true; }, *keeper_));
+    std::map<NodeName, std::string> keys;
+    for (const auto& peer : config_.peers) keys[peer.name] = peer.public_key;
+    trust_ = need(identity::TrustStore::open(config_.data_dir, keys));
+    disk_ = std::make_unique<WorkerPool>("disk", kDiskThreads, kDiskQueueMax);
+    codecs_ = std::make_unique<WorkerPool>("codec", config_.worker_threads, kCodecQueueMax);
+    sweeper_ = std::thread([this] {
+        name_this_thread("sweeper");
+        std::unique_lock lock(sweep_mutex_);
+        while (!ending_) {
+            lock.unlock();
+            keeper_->sweep();
+            lock.lock();
+            sweep_wake_.wait_for(lock, kSweepEvery, [this] { return ending_; });
+        }
+    });
+}
+
+// --- links -------------------------------------------------------------------------------------------------------------
+
+void RunningNode::join_links() {
+    system_ = std::make_unique<actor::System>(actor::SystemOptions{
+        .heartbeat_interval_ms = config_.heartbeat_interval_ms, .heartbeat_timeout_ms = config_.heartbeat_timeout_ms});
+    links::DataPlaneOptions data;
+    data.listen_host = config_.data.host;
+    data.listen_port = config_.data.port;
+    data.streams_min = config_.streams_min;
+    data.streams_max = config_.streams_max;
+    data.stream_credit_blocks = config_.stream_credit_blocks;
+    data.worker_threads = config_.worker_threads;
+    data.connect_timeout_ms = config_.connect_timeout_ms;
+    data.reconnect_min_ms = config_.reconnect_min_ms;
+    data.reconnect_max_ms = config_.reconnect_max_ms;
+    data_ = need(links::DataPlane::start(data, identity_, *trust_, *keeper_, events_));
+    std::vector<links::ControlPeer> peers;
+    for (const auto& peer : config_.peers) {
+        data_->add_peer({peer.name, peer.data.host, peer.data.port,
+                         peer.congestion.empty() ? config_.congestion : peer.congestion});
+        peers.push_back({peer.name, peer.site, peer.control.host, peer.control.port});
+    }
+    links::ControlOptions control;
+    control.listen_host = config_.control.host;
+    control.listen_port = config_.control.port;
+    control.heartbeat_interval_ms = config_.heartbeat_interval_ms;
+    control.heartbeat_timeout_ms = config_.heartbeat_timeout_ms;
+    control.connect_timeout_ms = config_.connect_timeout_ms;
+    control.reconnect_min_ms = config_.reconnect_min_ms;
+    control.reconnect_max_ms = config_.reconnect_max_ms;
+    control_ = need(links::ControlLinks::start(control, peers, *system_, resolver_, identity_, *trust_, events_));
+}
+
+void RunningNode::tell_about_peer(const links::PeerState& peer) {
+    for (std::uint32_t i = 0; i < config_.manager_instances; ++i) {
+        if (const auto live = resolver_.find("manager/" + std::to_string(i))) {
+            caf::anon_send(live->handle, actor::Local<consensus::PeerChanged>(consensus::PeerChanged{peer}));
+        }
+    }
+}
+
+void RunningNode::serve_peers() {
+    control_->watch([this](const links::PeerState& peer) { tell_about_peer(peer); });
+    control_->serve_function(allocator::kSpaceService,
+                             [this](const links::PeerRequest&) -> Result<Bytes> { return wire::encode(own_space()); });
+    control_->serve_function(gateway::kFindService, [this](const links::PeerRequest& request) -> Result<Bytes> {
+        const auto found = metadata_->find(std::string(as_text(request.body)));
+        if (!found) return std::unexpected(found.error());
+        return *found ? manager::Metadata::encode_stored(**found) : Bytes();
+    });
+    control_->serve_function(kAdminService, [this](const links::PeerRequest& request) { return admin_->serve(request); });
+}
+
+// --- actors ------------------------------------------------------------------------------------------------------------
+
+NodeName RunningNode::sequencer() const {
+    if (!config_.sequencer.empty()) return config_.sequencer;
+    NodeName first = config_.name;
+    for (const auto& peer : config_.peers) first = std::min(first, peer.name);
+    return first;
+}
+
+wire::NodeSpace RunningNode::own_space() const {
+    return {config_.capacity_bytes, store_->stats().blocks_bytes, *draining_};
+}
+
+supervisor::Child RunningNode::child(const std::string& path,
+                                     std::function<caf::actor(actor::ActorContext)> start) const {
+    supervision::ChildSpec spec;
+    spec.id = path;
+    spec.type = supervision::RestartType::permanent;
+    spec.backoff.min = ms(config_.restart_backoff_min_ms);
+    spec.backoff.max = ms(config_.restart_backoff_max_ms);
+    spec.backoff.reset_after = ms(config_.restart_reset_after_ms);
+    return {std::move(spec), std::move(start)};
+}
+
+supervisor::Child RunningNode::lane(const std::string& name, consensus::StateMachine& machine) {
+    consensus::LaneOptions options;
+    options.name = name;
+    options.self = config_.name;
+    options.members.push_back(config_.name);
+    for (const auto& peer : config_.peers) options.members.push_back(peer.name);
+    std::ranges::sort(options.members);
+    options.sequencer = sequencer();
+    options.incarnation = identity_.incarnation;
+    return child("consensus/" + name, [this, options, &machine](actor::ActorContext context) {
+        return consensus::spawn_lane(*system_, std::move(context), options, *store_, *disk_, *control_, machine);
+    });
+}
+
+supervisor::Child RunningNode::manager(std::uint32_t instance) {
+    manager::ManagerOptions options;
+    options.self = config_.name;
+    options.instance = instance;
+    options.instances = config_.manager_instances;
+    options.compression_instances = config_.compression_instances;
+    options.replicas_default = config_.replicas_default;
+    options.object_bytes_max = config_.object_bytes_max;
+    options.data_deadline = ms(config_.request_timeout_ms);
+    // The limits are the node's; each instance takes its share of the keys, so of the limits.
+    const auto share = [&](std::uint32_t limit) { return std::max(1U, limit / config_.manager_instances); };
+    options.admission = {share(config_.requests_per_s), share(config_.requests_burst),
+                         share(config_.workloads_in_flight_max)};
+    return child("manager/" + std::to_string(instance), [this, options](actor::ActorContext context) {
+        return manager::spawn_manager(*system_, std::move(context), options,
+                                      {*store_, *keeper_, *data_, events_, *disk_, uploads_});
+    });
+}
+
+std::vector<supervisor::Child> RunningNode::children() {
+    std::vector<supervisor::Child> children;
+    if (config_.consensus) {
+        children.push_back(lane("metadata", *metadata_));
+        children.push_back(lane("bulk", *transactions_));
+    }
+    for (std::uint32_t i = 0; i < config_.allocator_instances; ++i) {
+        children.push_back(child("allocator/" + std::to_string(i), [this](actor::ActorContext context) {
+            return allocator::spawn_allocator(*system_, std::move(context),
+                                              {config_.name, config_.site, [this] { return own_space(); }}, *control_);
+        }));
+    }
+    for (std::uint32_t i = 0; i < config_.compression_instances; ++i) {
+        children.push_back(child("compression/" + std::to_string(i), [this](actor::ActorContext context) {
+            return compression::spawn_compression(*system_, std::move(context),
+                                                  {static_cast<double>(config_.link_mbps)}, *codecs_);
+        }));
+    }
+    for (std::uint32_t i = 0; i < config_.manager_instances; ++i) children.push_back(manager(i));
+    if (config_.gateway) {
+        children.push_back(child("gateway/0", [this](actor::ActorContext context) {
+            return gateway::spawn_gateway(*system_, std::move(context), {config_.manager_instances, draining_});
+        }));
+    }
+    return children;
+}
+
+void RunningNode::grow_tree() {
+    admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_, *control_,
+                                                   *data_, draining_, config_.manager_instances, config_.control.text()});
+    actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
+    const auto stats = context.stats;
+    supervisor_ = supervisor::spawn_supervisor(*system_, std::move(context), {children(), on_lost_}, board_, events_);
+    resolver_.publish("supervisor", supervisor_, stats, std::chrono::steady_clock::now());
+    serve_peers();
+}
+
+// --- clients -----------------------------------------------------------------------------------------------------------
+
+void RunningNode::listen() {
+    gateway::BackendOptions options;
+    options.self = config_.name;
+    options.sequencer = sequencer();
+    options.manager_instances = config_.manager_instances;
+    options.admin = [this](const std::string& verb, const nlohmann::json& args) { return admin_->run(verb, args); };
+    options.health = [this] { return admin_->health(); };
+    options.ready = [this]() -> Result<void> {
+        if (*draining_) return fail(Errc::unavailable, "this node is draining", "use another node");
+        return {};
+    };
+    options.is_operator_token = [this](std::string_view token) {
+        return crypto::equal_constant_time(as_bytes(token), as_bytes(operator_token_));
+    };
+    backend_ = std::make_unique<gateway::ActorBackend>(std::move(options), *system_, resolver_, *control_, *metadata_,
+                                                       *transactions_);
+    http_ = std::make_unique<http::HttpServer>();
+    gateway::Limits limits;
+    limits.object_bytes_max = config_.object_bytes_max;
+    gateway::register_routes(*http_, *backend_, limits);
+    http::Options server;
+    server.host = config_.http.host;
+    server.port = config_.http.port;
+    server.threads = config_.http_threads;
+    server.idle_timeout = std::chrono::milliseconds(config_.http_idle_timeout_ms);
+    need(http_->start(server));
+    events_.record("node_started", config_.name,
+                   {{"http", config_.http.text()}, {"control", config_.control.text()}, {"data", config_.data.text()}});
+}
+
+// --- the end -----------------------------------------------------------------------------------------------------------
+
+bool RunningNode::drain() {
+    *draining_ = true;
+    events_.record("node_draining", config_.name);
+    return http_->drain(ms(config_.drain_timeout_ms));
+}
+
+void RunningNode::end() {
+    *draining_ = true;
+    if (http_) http_->stop();
+    if (sweeper_.joinable()) {
+        {
+            const std::lock_guard lock(sweep_mutex_);
+            ending_ = true;
+        }
+        sweep_wake_.notify_all();
+        sweeper_.join();
+    }
+    if (supervisor_) caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
+    supervisor_ = nullptr;
+    // Links and pools call back into actors, so they end while the actor system still runs; each cancels what is under way.
+    control_.reset();
+    data_.reset();
+    codecs_.reset();
+    disk_.reset();
+    resolver_.clear();
+    system_.reset(); // waits for every actor
+    log::info("node_stopped");
+}
+
+} // namespace
+
+Result<std::unique_ptr<Node>> Node::start(const config::NodeConfig& config, std::function<void()> on_lost) {
+    auto node = std::make_unique<RunningNode>(config, std::move(on_lost));
+    try {
+        node->open_state();
+        node->join_links();
+        node->grow_tree();
+        node->listen();
+    } catch (Error& error) {
+        return std::unexpected(std::move(error));
+    }
+    return node;
+}
+
+} // namespace dwcp::node
