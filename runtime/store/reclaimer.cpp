@@ -2,7 +2,10 @@
 
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/store/rocks_database.hpp"
 #include "runtime/store/rocks_status.hpp"
+
+#include <array>
 
 namespace dwcp::store {
 namespace {
@@ -14,10 +17,12 @@ constexpr std::uint64_t kErasedBytesPerPass = 64U << 20;
 /// written.
 constexpr double kGarbageShareMax = 1.0 / 3;
 
-/// A pass copies the oldest quarter of the files, so that a nearly full disk needs only that much room; four
-/// passes reach every file.
-constexpr double kCopiedShare = 0.25;
-constexpr int kCopyPassesMax = 4;
+/// Copying begins with the oldest quarter of the files, which needs the least room and may be enough, and
+/// ends with all.
+constexpr std::array<double, 4> kCopiedShares{0.25, 0.5, 0.75, 1.0};
+
+/// Copying may take this much of the free disk space until the old files go.
+constexpr double kFreeShareMax = 0.5;
 
 } // namespace
 
@@ -66,25 +71,29 @@ void Reclaimer::loop() {
 rocksdb::Status Reclaimer::pass() {
     const std::lock_guard lock(pass_mutex_);
     auto status = db_.Flush(rocksdb::FlushOptions(), blocks_);
-    if (status.ok()) status = compact(false);
-    for (int i = 0; i < kCopyPassesMax && status.ok(); ++i) {
+    if (status.ok()) status = compact({});
+    for (const double share : kCopiedShares) {
         std::uint64_t total_bytes = 0;
         std::uint64_t garbage_bytes = 0;
         db_.GetIntProperty(blocks_, rocksdb::DB::Properties::kLiveBlobFileSize, &total_bytes);
         db_.GetIntProperty(blocks_, rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage_bytes);
         if (static_cast<double>(garbage_bytes) <= kGarbageShareMax * static_cast<double>(total_bytes)) break;
-        status = compact(true);
+        const double copied_bytes_max = share * static_cast<double>(total_bytes - garbage_bytes);
+        if (!status.ok() ||
+            copied_bytes_max > kFreeShareMax * static_cast<double>(disk_free_bytes(directory_)))
+            break;
+        status = compact(share);
     }
     return status;
 }
 
-rocksdb::Status Reclaimer::compact(bool collect_garbage) {
+rocksdb::Status Reclaimer::compact(std::optional<double> copied_share) {
     rocksdb::CompactRangeOptions options;
     options.canceled = &cancel_;
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-    if (collect_garbage) {
+    if (copied_share) {
         options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
-        options.blob_garbage_collection_age_cutoff = kCopiedShare;
+        options.blob_garbage_collection_age_cutoff = *copied_share;
     }
     return db_.CompactRange(options, blocks_, nullptr, nullptr);
 }

@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -33,7 +34,9 @@ class Reclaimer {
   private:
     void loop();
     rocksdb::Status pass();
-    rocksdb::Status compact(bool collect_garbage);
+    /// Drops what was erased; with a share also copies live blobs out of that part of the files, oldest
+    /// first.
+    rocksdb::Status compact(std::optional<double> copied_share);
 
     rocksdb::DB& db_;
     rocksdb::ColumnFamilyHandle* const blocks_;

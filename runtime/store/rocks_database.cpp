@@ -12,12 +12,16 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace dwcp::store {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Opening writes a manifest and what the log held, which seldom is more than this share of the budget.
+constexpr std::size_t kOpenReserveShare = 8;
 
 std::unexpected<Error> directory_error(const std::string& directory, int error, std::string_view what) {
     const std::string message =
@@ -55,7 +59,8 @@ Result<void> prepare_directory(const std::string& directory) {
         return directory_error(directory, errno, "create");
     if (::stat(path.c_str(), &info) != 0) return directory_error(directory, errno, "read");
     if (!S_ISDIR(info.st_mode)) return directory_error(directory, ENOTDIR, "use");
-    if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) return directory_error(directory, errno, "use");
+    if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
+        return directory_error(directory, errno, "use");
     return {};
 }
 
@@ -158,6 +163,21 @@ Result<void> check_format(Database& database, const std::string& directory) {
 
 } // namespace
 
+std::uint64_t disk_free_bytes(const std::string& directory) {
+    struct statvfs disk {};
+    if (::statvfs(directory.c_str(), &disk) != 0) return 0;
+    return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+Result<void> check_disk_room(const std::string& directory, std::uint64_t reserve_bytes) {
+    const std::uint64_t free_bytes = disk_free_bytes(directory);
+    if (free_bytes >= reserve_bytes) return {};
+    return fail(Errc::resource_exhausted,
+                fmt::format("the disk of the store in {} has {} MiB free; {} MiB are kept in reserve",
+                            directory, free_bytes >> 20, reserve_bytes >> 20),
+                "free space on this disk or delete objects");
+}
+
 Database::~Database() {
     if (db == nullptr) return;
     for (rocksdb::ColumnFamilyHandle* handle : handles)
@@ -168,6 +188,8 @@ Database::~Database() {
 Result<Database> open_database(const Options& options) {
     const std::string& directory = options.directory;
     if (auto ready = prepare_directory(directory); !ready) return std::unexpected(ready.error());
+    if (auto room = check_disk_room(directory, options.memory_budget_bytes / kOpenReserveShare); !room)
+        return std::unexpected(room.error());
     const auto exists = has_database(directory);
     if (!exists) return std::unexpected(exists.error());
 

@@ -42,6 +42,14 @@ struct Database {
     rocksdb::ColumnFamilyHandle* blocks() const { return families[kBlocksFamily]; }
 };
 
+/// Bytes free on the disk of `directory` for this user; 0 if that cannot be told.
+std::uint64_t disk_free_bytes(const std::string& directory);
+
+/// Errc::resource_exhausted unless the disk has `reserve_bytes` free. The reserve is what RocksDB holds in
+/// memory and will still want to write: it survives a full disk while running, but not one that is full while
+/// it opens.
+Result<void> check_disk_room(const std::string& directory, std::uint64_t reserve_bytes);
+
 /// Creates the directory and the database if there is none; checks or writes the format version.
 Result<Database> open_database(const Options& options);
 

@@ -9,14 +9,17 @@
 #include <fmt/format.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <chrono>
-#include <sys/statvfs.h>
 
 namespace dwcp::store {
 namespace {
 
 using rocksdb::Slice;
 using rocksdb::SliceParts;
+
+/// Journal and state go on for a while after blocks are refused, so that what is under way can end in order.
+constexpr std::uint64_t kValueReserveShare = 4;
 
 constexpr std::string_view kBlocksName = kFamilyNames[kBlocksFamily];
 
@@ -65,8 +68,9 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
 }
 
 RocksStore::RocksStore(Database database, const Options& options)
-    : directory_(options.directory), database_(std::move(database)), corruptions_(directory_),
-      durable_rounds_([this] { return durable_round(); }),
+    : directory_(options.directory), block_reserve_bytes_(options.memory_budget_bytes),
+      value_reserve_bytes_(options.memory_budget_bytes / kValueReserveShare), database_(std::move(database)),
+      corruptions_(directory_), durable_rounds_([this] { return durable_round(); }),
       reclaimer_(*database_.db, database_.blocks(), directory_) {
     std::uint64_t bytes = 0;
     database_.db->GetIntProperty(database_.blocks(), rocksdb::DB::Properties::kEstimateLiveDataSize, &bytes);
@@ -86,16 +90,21 @@ Result<void> RocksStore::attempt(std::string_view doing, const std::function<roc
 
 Result<void> RocksStore::write(const Batch& batch, Sync sync) {
     rocksdb::WriteBatch writes;
+    bool grows = false;
     for (const Batch::Operation& operation : batch.operations_) {
         const Slice key(operation.key);
         if (operation.erase) {
             writes.Delete(handle(operation.family), key);
             continue;
         }
+        grows = true;
         const ValueHeader header = make_value_header(operation.family, operation.key, operation.value);
         const std::array<Slice, 2> value{slice(header), slice(operation.value)};
         writes.Put(handle(operation.family), SliceParts(&key, 1), SliceParts(value.data(), value.size()));
         corruptions_.forget(name_of(operation.family), operation.key);
+    }
+    if (grows) {
+        if (auto room = check_disk_room(directory_, value_reserve_bytes_); !room) return room;
     }
     rocksdb::WriteOptions options;
     options.sync = sync == Sync::yes;
@@ -183,6 +192,7 @@ Result<void> RocksStore::replace_block(const EncodedBlock& block) {
 }
 
 Result<void> RocksStore::write_block(const EncodedBlock& block, BlockWrite how) {
+    if (auto room = check_disk_room(directory_, block_reserve_bytes_); !room) return room;
     // Kept for the thread's life: a fresh 1 MiB buffer for each block costs more in page faults than the copy
     // into it.
     thread_local rocksdb::WriteBatch writes(kEncodedBlockBytesMax + 256);
@@ -292,11 +302,9 @@ Result<void> RocksStore::scan_blocks(
 }
 
 Stats RocksStore::stats() const {
-    struct statvfs disk {};
-    Stats stats{.blocks_bytes = blocks_bytes_, .corruptions = corruptions_.count()};
-    if (::statvfs(directory_.c_str(), &disk) == 0)
-        stats.disk_free_bytes = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-    return stats;
+    return {.blocks_bytes = blocks_bytes_,
+            .disk_free_bytes = disk_free_bytes(directory_),
+            .corruptions = corruptions_.count()};
 }
 
 Result<void> reclaim_now(Store& store) { return dynamic_cast<RocksStore&>(store).reclaim_now(); }

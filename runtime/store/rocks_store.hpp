@@ -77,6 +77,9 @@ class RocksStore final : public Store {
     Result<void> durable_round();
 
     const std::string directory_;
+    /// Disk space that blocks leave free: all memtables fit in it. Values may use most of it, erasures all.
+    const std::uint64_t block_reserve_bytes_;
+    const std::uint64_t value_reserve_bytes_;
     Database database_;
     mutable CorruptionLog corruptions_;
     WriteTracker bulk_;

@@ -91,9 +91,9 @@ void check_nothing_damaged(const Store& store) {
         store.scan_blocks([&](const Hash256& hash, std::uint32_t) { return hashes.push_back(hash), true; }));
     for (const Hash256& hash : hashes)
         require_ok(store.get_block(hash));
-    const auto first = store.get(Family::state, kBatchKeys.front());
+    const auto first = store.get(Family::state, kBatchKeys.front()).value();
     for (const char* key : kBatchKeys)
-        CHECK(store.get(Family::state, key) == first);
+        CHECK(store.get(Family::state, key).value() == first);
     CHECK(store.stats().corruptions == 0);
 }
 

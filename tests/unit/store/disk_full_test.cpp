@@ -1,3 +1,4 @@
+#include "runtime/store/testing.hpp"
 #include "store_fixture.hpp"
 
 #include <chrono>
@@ -30,81 +31,103 @@ class SmallDisk {
     bool mounted_ = false;
 };
 
-/// Puts blocks and makes each durable until that fails; returns how many are durable.
-std::uint64_t fill(Store& store, Error& error) {
-    for (std::uint64_t number = 0; number < 100; ++number) {
-        auto done = store.put_block(make_block(number, 1U << 20), BlockWrite::bulk);
-        if (done) done = store.make_blocks_durable();
-        if (done) continue;
-        error = done.error();
-        return number;
+/// Uses up all of the disk; removing the file gives it back.
+void write_ballast(const std::string& path) {
+    std::ofstream ballast(path);
+    const std::string chunk(1U << 20, 'x');
+    while (ballast << chunk << std::flush) {
     }
-    return 100;
 }
+
+void require_exhausted(const Result<void>& result) {
+    REQUIRE_FALSE(result);
+    INFO(result.error().render());
+    CHECK(result.error().code == Errc::resource_exhausted);
+    CHECK_FALSE(result.error().remedy.empty());
+}
+
+constexpr const char* kSkipped = "SKIPPED: needs the right to mount a tmpfs (root)";
 
 } // namespace
 
-TEST_CASE(
-    "a full disk is reported with what to do, loses nothing, and the store goes on when there is room") {
+TEST_CASE("blocks are refused before the disk is full; values and erasures go on, and erasing makes room") {
     const TempDir dir;
     const SmallDisk disk(dir / "disk");
     if (!disk.mounted()) {
-        WARN("SKIPPED: needs the right to mount a tmpfs (root)");
+        WARN(kSkipped);
+        return;
+    }
+    const auto store = open_store(dir / "disk/store");
+    std::uint64_t number = 0;
+    Result<void> put;
+    while ((put = store->put_block(make_block(number, 1U << 20), BlockWrite::bulk))) {
+        require_ok(store->make_blocks_durable());
+        REQUIRE(++number < 64);
+    }
+    require_exhausted(put);
+    REQUIRE(number > 8);
+    Batch batch;
+    batch.put(Family::journal, "k", as_bytes("v"));
+    require_ok(store->write(batch, Sync::yes));
+    for (std::uint64_t i = 0; i < number; ++i) {
+        require_same(store->get_block(make_block(i, 1U << 20).hash), make_block(i, 1U << 20));
+        require_ok(store->erase_block(make_block(i, 1U << 20).hash));
+    }
+    require_ok(reclaim_now(*store));
+    require_ok(store->put_block(make_block(number, 1U << 20), BlockWrite::bulk));
+    require_ok(store->make_blocks_durable());
+}
+
+TEST_CASE("a disk that others fill is reported, loses nothing, and the store goes on when there is room") {
+    const TempDir dir;
+    const SmallDisk disk(dir / "disk");
+    if (!disk.mounted()) {
+        WARN(kSkipped);
         return;
     }
     const std::string path = dir / "disk/store";
-    const std::string ballast = dir / "disk/ballast";
-    std::ofstream(ballast) << std::string(32U << 20, 'x');
-    std::uint64_t durable = 0;
     {
         const auto store = open_store(path);
-        Error error;
-        durable = fill(*store, error);
-        REQUIRE(durable > 0);
-        REQUIRE(durable < 100);
-        INFO(error.render());
-        CHECK(error.code == Errc::resource_exhausted);
-        CHECK_FALSE(error.remedy.empty());
-        for (std::uint64_t number = 0; number <= durable; ++number)
-            require_ok(store->get_block(make_block(number, 1U << 20).hash));
+        for (std::uint64_t number = 0; number < 4; ++number) {
+            require_ok(store->put_block(make_block(number, 900'000), BlockWrite::bulk));
+            if (number == 1) require_ok(store->make_blocks_durable());
+        }
+        write_ballast(dir / "disk/ballast");
+        require_exhausted(store->make_blocks_durable());
+        Batch batch;
+        batch.put(Family::journal, "k", as_bytes("v"));
+        require_exhausted(store->write(batch, Sync::yes));
+        for (std::uint64_t number = 0; number < 4; ++number)
+            require_ok(store->get_block(make_block(number, 900'000).hash));
 
-        std::filesystem::remove(ballast);
+        std::filesystem::remove(dir / "disk/ballast");
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
         Result<void> resumed = store->make_blocks_durable();
         while (!resumed && std::chrono::steady_clock::now() < deadline) {
-            std::this_thread::yield(); // RocksDB looks for free space by itself; nothing tells when
+            std::this_thread::yield(); // RocksDB looks for free space by itself, every 5 s; nothing tells
+                                       // when
             resumed = store->make_blocks_durable();
         }
         require_ok(resumed);
-        Batch batch;
-        batch.put(Family::journal, "after", as_bytes("1"));
         require_ok(store->write(batch, Sync::yes));
     }
     const auto store = open_store(path);
-    for (std::uint64_t number = 0; number <= durable; ++number) {
-        const EncodedBlock block = make_block(number, 1U << 20);
-        require_same(store->get_block(block.hash), block);
-    }
-    CHECK(store->get(Family::journal, "after").value().has_value());
+    for (std::uint64_t number = 0; number < 4; ++number)
+        require_same(store->get_block(make_block(number, 900'000).hash), make_block(number, 900'000));
+    CHECK(store->get(Family::journal, "k").value().has_value());
 }
 
 TEST_CASE("a store cannot be made on a full disk and says so") {
     const TempDir dir;
     const SmallDisk disk(dir / "disk");
     if (!disk.mounted()) {
-        WARN("SKIPPED: needs the right to mount a tmpfs (root)");
+        WARN(kSkipped);
         return;
     }
-    {
-        std::ofstream ballast(dir / "disk/ballast");
-        const std::string chunk(1U << 20, 'x');
-        while (ballast << chunk << std::flush) {
-        }
-    }
+    write_ballast(dir / "disk/ballast");
     const auto store =
         Store::open({.directory = dir / "disk/store", .memory_budget_bytes = kTestBudgetBytes});
     REQUIRE_FALSE(store);
-    INFO(store.error().render());
     CHECK(store.error().code == Errc::resource_exhausted);
     CHECK_FALSE(store.error().remedy.empty());
 }
