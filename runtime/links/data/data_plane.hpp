@@ -1,15 +1,17 @@
 // Data links: blocks between nodes over our own sockets (epoll), N parallel streams a peer.
 //
-// Life cycle: create with options, start(), add peers, use from any thread, stop() (or destroy) at the end. Callbacks
-// run on the data plane's worker threads, exactly once each, with a value or an Error; they must not block for long and
-// may call back into the data plane. Nothing is retried here: a request whose stream breaks before its answer is moved
-// to another stream of the same peer, and fails with Errc::unavailable when the peer has none before its deadline.
+// Life cycle: start() with options, add peers, use from any thread, destroy at the end.
+// Callbacks run on the data plane's worker threads, exactly once each, with a value or an Error; they must
+// not block for long and may call back into the data plane. Nothing is retried here: a request whose stream
+// breaks before its answer is moved to another stream of the same peer, and fails with Errc::unavailable when
+// the peer has none before its deadline.
 //
 // Bounds: a peer's queue holds at most `queue_blocks_max` requests; above it send_block() answers
 // Errc::resource_exhausted at once. A receiver grants credits in blocks per stream and never buffers more.
 //
-// Handshake: both ends prove their Ed25519 key over a transcript of both nonces, cluster id, names, incarnations and wire
-// version; another cluster, an unknown key or an older wire version is refused, and both ends say why.
+// Handshake: both ends prove their Ed25519 key over a transcript of both nonces, cluster id, names,
+// incarnations and wire version; another cluster, an unknown key or an older wire version is refused, and
+// both ends say why.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -26,12 +28,15 @@
 
 namespace dwcp::links {
 
-/// What a node does with blocks that arrive and requests for blocks. Called on worker threads, several at a time.
+/// What a node does with blocks that arrive and requests for blocks. Called on worker threads, several at a
+/// time.
 class BlockService {
   public:
     virtual ~BlockService() = default;
-    /// Verify the block against its hash (decoding it if need be) and store it. Errc::corrupted if it does not match.
-    virtual Result<void> accept(const EncodedBlock& block, const WorkloadId& workload, const NodeName& from) = 0;
+    /// Verify the block against its hash (decoding it if need be) and store it. Errc::corrupted if it does
+    /// not match.
+    virtual Result<void> accept(const EncodedBlock& block, const WorkloadId& workload,
+                                const NodeName& from) = 0;
     /// Make all of `hashes` durable; returns those that are missing here (the sender then ships these).
     virtual Result<std::vector<Hash256>> make_durable(const std::vector<Hash256>& hashes,
                                                       const WorkloadId& workload) = 0;
@@ -56,7 +61,8 @@ struct DataPlaneOptions {
     std::uint32_t connect_timeout_ms = 2000;
     std::uint32_t reconnect_min_ms = 100;
     std::uint32_t reconnect_max_ms = 5000;
-    std::uint32_t idle_timeout_ms = 15000; ///< A silent stream is probed at a third of it and closed at the whole.
+    /// A silent stream is probed at a third of it and closed at the whole; at half of it with work under way.
+    std::uint32_t idle_timeout_ms = 15000;
 };
 
 struct PeerDataStatus {
@@ -65,14 +71,14 @@ struct PeerDataStatus {
     std::uint32_t streams = 0;        ///< Established.
     std::uint32_t streams_wanted = 0; ///< What the stream controller asks for now, and `reason` says why.
     std::string reason;
-    std::string congestion;         ///< As the kernel reports it.
-    double delivery_rate_bps = 0;   ///< Sum of TCP_INFO's delivery rates, bits per second.
-    double rtt_ms = 0;              ///< Mean of the streams' smoothed round-trip times.
-    double loss_ratio = 0;          ///< Retransmitted / sent segments of the last interval.
-    std::uint64_t bytes_sent = 0;   ///< Block payload.
+    std::string congestion;       ///< As the kernel reports it.
+    double delivery_rate_bps = 0; ///< Sum of TCP_INFO's delivery rates, bits per second.
+    double rtt_ms = 0;            ///< Mean of the streams' smoothed round-trip times.
+    double loss_ratio = 0;        ///< Retransmitted / sent segments of the last interval.
+    std::uint64_t bytes_sent = 0; ///< Block payload.
     std::uint64_t bytes_received = 0;
-    std::uint32_t queued = 0;       ///< Requests waiting or under way.
-    std::uint64_t bad_frames = 0;   ///< Frames from this peer that were counted and dropped.
+    std::uint32_t queued = 0;     ///< Requests waiting or under way.
+    std::uint64_t bad_frames = 0; ///< Frames from this peer that were counted and dropped.
 };
 
 class DataPlane {
@@ -81,7 +87,8 @@ class DataPlane {
     using Missing = std::function<void(Result<std::vector<Hash256>>)>;
     using Fetched = std::function<void(Result<EncodedBlock>)>;
 
-    static Result<std::unique_ptr<DataPlane>> start(const DataPlaneOptions& options, const identity::Identity& self,
+    static Result<std::unique_ptr<DataPlane>> start(const DataPlaneOptions& options,
+                                                    const identity::Identity& self,
                                                     identity::TrustStore& trust, BlockService& service,
                                                     EventRing& events);
     /// Fails what is under way with Errc::cancelled, closes all sockets, joins all threads.
@@ -93,7 +100,8 @@ class DataPlane {
     /// Ships a block. Done: the peer has verified and written it (durable only after sync()).
     virtual void send_block(const NodeName& peer, const EncodedBlock& block, const WorkloadId& workload,
                             TimePoint deadline, Done done) = 0;
-    /// Barrier: the peer has all of `hashes` on disk, or names the ones it lacks. An empty answer means durable.
+    /// Barrier: the peer has all of `hashes` on disk, or names the ones it lacks. An empty answer means
+    /// durable.
     virtual void sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
                       TimePoint deadline, Missing done) = 0;
     /// Gets a block from a peer. The caller verifies the hash after decoding.

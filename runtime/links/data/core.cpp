@@ -1,0 +1,23 @@
+#include "runtime/links/data/core.hpp"
+
+#include "runtime/metrics/metrics.hpp"
+
+namespace dwcp::links {
+
+void Core::record_refusal(const NodeName& peer, const std::string& end, const Error& why) {
+    metrics::counter("dwcp_data_refusals_total",
+                     "Data links refused in the handshake, by who refused and why.",
+                     {{"end", end}, {"code", std::string(to_string(why.code))}})
+        .add();
+    if (refusals_.size() >= kRefusalsKept && !refusals_.contains(peer)) refusals_.clear();
+    Refusal& last = refusals_[peer];
+    if (last.message == why.message && now - last.told < kRepeatRefusalAfter) return;
+    last = {why.message, now};
+    events.record("data_peer_refused", peer,
+                  {{"refused_by", end == "here" ? self.name : peer},
+                   {"code", std::string(to_string(why.code))},
+                   {"message", why.message},
+                   {"remedy", why.remedy}});
+}
+
+} // namespace dwcp::links

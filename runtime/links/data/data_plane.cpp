@@ -1,0 +1,392 @@
+#include "runtime/links/data/data_plane.hpp"
+
+#include "protocols/wire/crc32c.hpp"
+#include "runtime/base/worker_pool.hpp"
+#include "runtime/links/data/core.hpp"
+#include "runtime/links/data/peer.hpp"
+#include "runtime/links/data/server_stream.hpp"
+#include "runtime/log/log.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+namespace dwcp::links {
+namespace {
+
+/// Bytes that the streams of one peer may move in one turn and direction, shared by those that are ready:
+/// with this round robin no peer holds up the others for longer than it takes to move so much.
+constexpr std::size_t kTurnBytes = 4U << 20;
+constexpr std::size_t kTurnBytesMin = 64U << 10;
+/// Connections in all, and those of one address that have not proven who they are. All peers of a cluster on
+/// one machine share an address, each with up to streams_max connections in their handshakes.
+constexpr std::size_t kConnectionsMax = 1024;
+constexpr std::size_t kUnauthenticatedPerSourceMax = 64;
+/// Connections taken in one turn.
+constexpr int kAcceptsPerTurn = 32;
+
+class Plane final : public DataPlane {
+  public:
+    Plane(const DataPlaneOptions& options, const identity::Identity& self, identity::TrustStore& trust,
+          BlockService& service, EventRing& events)
+        : core_(options, self, trust, service, events) {}
+    ~Plane() override;
+
+    Result<void> open();
+
+    std::uint16_t port() const override { return port_; }
+    void add_peer(const DataPeer& peer) override;
+    void send_block(const NodeName& peer, const EncodedBlock& block, const WorkloadId& workload,
+                    TimePoint deadline, Done done) override;
+    void sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
+              TimePoint deadline, Missing done) override;
+    void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) override;
+    std::vector<PeerDataStatus> status() const override;
+    void drain() override { draining_ = true; }
+
+  private:
+    using Gates = std::map<NodeName, std::shared_ptr<Outstanding>>;
+
+    // Any thread.
+    void submit(const NodeName& peer, RequestPtr request);
+    Result<std::shared_ptr<Outstanding>> enter(const NodeName& peer);
+
+    // I/O thread.
+    void run();
+    void handle(std::span<const epoll_event> events);
+    void accept_all();
+    void adopt(std::shared_ptr<Stream> stream);
+    bool may_accept(const std::string& source) const;
+    void tick();
+    void finish_turn();
+    bool more_to_do() const;
+    void flush();
+    void reap();
+    void publish();
+    void close_all();
+
+    std::uint16_t port_ = 0;
+    std::atomic<bool> draining_ = false;
+    std::atomic<bool> stopping_ = false;
+    std::mutex gates_mutex_;
+    Gates gates_;
+    mutable std::mutex status_mutex_;
+    std::vector<PeerDataStatus> status_;
+
+    Core core_; ///< Its workers run callbacks, which may use all of the above until they are joined.
+    Fd listener_;
+    bool accepting_ = true;
+    TimePoint sampled_at_{};
+    std::map<NodeName, std::unique_ptr<Peer>> peers_;
+    std::unordered_map<Stream*, std::shared_ptr<Stream>> streams_;
+    std::thread thread_;
+};
+
+/// What each stream may move in this turn: its flow's share.
+template<class Streams, class FlowOf>
+std::vector<std::size_t> budgets(const Streams& ready, FlowOf flow_of) {
+    std::map<std::string_view, std::size_t> count;
+    for (const auto& item : ready)
+        ++count[flow_of(item)];
+    std::vector<std::size_t> out;
+    for (const auto& item : ready)
+        out.push_back(std::max(kTurnBytesMin, kTurnBytes / count[flow_of(item)]));
+    return out;
+}
+
+Result<void> Plane::open() {
+    if (auto opened = core_.loop.open(); !opened) return opened;
+    auto listener = listen_on(core_.options.listen_host, core_.options.listen_port);
+    if (!listener) return std::unexpected(listener.error());
+    auto port = local_port(*listener);
+    if (!port) return std::unexpected(port.error());
+    listener_ = std::move(*listener);
+    port_ = *port;
+    core_.loop.add(listener_, EPOLLIN, &listener_);
+    core_.now = std::chrono::steady_clock::now();
+    thread_ = std::thread([this] { run(); });
+    return {};
+}
+
+Plane::~Plane() {
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    (void)core_.loop.post([] {}); // wakes it up
+    thread_.join();
+}
+
+void Plane::add_peer(const DataPeer& peer) {
+    auto address = resolve(peer.host, peer.port);
+    if (!address)
+        log::warn("data_peer_address", {{"peer", peer.name}, {"message", address.error().render()}});
+    auto outstanding = std::make_shared<Outstanding>(0);
+    {
+        const std::lock_guard lock(gates_mutex_);
+        if (!gates_.emplace(peer.name, outstanding).second) return; // known already
+    }
+    (void)core_.loop.post([this, peer, address = std::move(address), outstanding] {
+        core_.congestion[peer.name] = peer.congestion;
+        const auto take = [this](std::shared_ptr<ClientStream> stream) {
+            adopt(std::move(stream));
+        };
+        peers_[peer.name] = std::make_unique<Peer>(core_, peer, address, outstanding, take);
+        core_.status_changed = true;
+    });
+}
+
+void Plane::send_block(const NodeName& peer, const EncodedBlock& block, const WorkloadId& workload,
+                       TimePoint deadline, Done done) {
+    auto request = std::make_unique<Request>();
+    request->done = std::move(done);
+    request->deadline = deadline;
+    const std::size_t size = block.bytes ? block.bytes->size() : 0;
+    if (size == 0 || size > kEncodedBlockBytesMax || block.raw_bytes == 0 || block.raw_bytes > kBlockBytes ||
+        workload.size() > wire::kWorkloadIdBytesMax) {
+        return fail_with(core_.work, std::move(request),
+                         {Errc::invalid_argument,
+                          "block of " + std::to_string(size) + " bytes cannot be shipped",
+                          "cut content into blocks of 1 byte to 1 MiB"});
+    }
+    request->kind = wire::FrameKind::block;
+    request->header = wire::encode_block({block.hash, block.codec, block.raw_bytes, workload});
+    request->payload = block.bytes;
+    request->payload_checksum = wire::crc32c(*block.bytes);
+    submit(peer, std::move(request));
+}
+
+void Plane::sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
+                 TimePoint deadline, Missing done) {
+    auto request = std::make_unique<Request>();
+    request->done = std::move(done);
+    request->deadline = deadline;
+    if (hashes.size() > wire::kSyncHashesMax || workload.size() > wire::kWorkloadIdBytesMax) {
+        return fail_with(core_.work, std::move(request),
+                         {Errc::too_large,
+                          "a sync of " + std::to_string(hashes.size()) + " blocks is over the limit",
+                          "sync at most " + std::to_string(wire::kSyncHashesMax) + " blocks at a time"});
+    }
+    request->kind = wire::FrameKind::sync;
+    request->header = wire::encode_sync(workload);
+    if (!hashes.empty()) {
+        request->payload = share(wire::encode_hashes(hashes));
+        request->payload_checksum = wire::crc32c(*request->payload);
+    }
+    submit(peer, std::move(request));
+}
+
+void Plane::fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) {
+    auto request = std::make_unique<Request>();
+    request->done = std::move(done);
+    request->deadline = deadline;
+    request->kind = wire::FrameKind::fetch;
+    request->header = wire::encode_fetch(hash);
+    submit(peer, std::move(request));
+}
+
+Result<std::shared_ptr<Outstanding>> Plane::enter(const NodeName& peer) {
+    if (draining_)
+        return fail(Errc::unavailable, "this node is draining", "send the request to another node");
+    std::shared_ptr<Outstanding> outstanding;
+    {
+        const std::lock_guard lock(gates_mutex_);
+        const auto gate = gates_.find(peer);
+        if (gate == gates_.end()) {
+            return fail(Errc::not_found, "node '" + peer + "' is not a peer of this node",
+                        "add it to [[peers]] in the configuration");
+        }
+        outstanding = gate->second;
+    }
+    if (outstanding->fetch_add(1) < core_.options.queue_blocks_max) return outstanding;
+    outstanding->fetch_sub(1);
+    return fail(Errc::resource_exhausted, "the queue to node '" + peer + "' is full",
+                "wait for requests to be answered before sending more");
+}
+
+void Plane::submit(const NodeName& peer, RequestPtr request) {
+    auto entered = enter(peer);
+    if (!entered) return fail_with(core_.work, std::move(request), std::move(entered.error()));
+    request->outstanding = std::move(*entered);
+    const auto held = std::make_shared<RequestPtr>(std::move(request));
+    // add_peer() posts before its gate is visible to a caller that waited for it, but not before a racing
+    // one.
+    const bool posted = core_.loop.post([this, peer, held] {
+        const auto found = peers_.find(peer);
+        if (found != peers_.end()) return found->second->submit(std::move(*held));
+        fail_with(core_.work, std::move(*held),
+                  {Errc::unavailable, "node '" + peer + "' is just being added", ""});
+    });
+    if (!posted) fail_with(core_.work, std::move(*held), {Errc::cancelled, "the data plane is stopping", ""});
+}
+
+std::vector<PeerDataStatus> Plane::status() const {
+    const std::lock_guard lock(status_mutex_);
+    return status_;
+}
+
+void Plane::run() {
+    name_this_thread("data-io");
+    TimePoint next_tick{};
+    while (!stopping_) {
+        const auto left = std::chrono::ceil<milliseconds>(next_tick - core_.now);
+        const auto events = core_.loop.wait(more_to_do() ? milliseconds(0) : std::max(left, milliseconds(0)));
+        core_.now = std::chrono::steady_clock::now();
+        handle(events);
+        if (core_.now >= next_tick) {
+            tick();
+            next_tick = core_.now + kTick;
+        }
+        finish_turn();
+    }
+    close_all();
+}
+
+void Plane::handle(std::span<const epoll_event> events) {
+    struct Ready {
+        Stream* stream;
+        std::uint32_t events;
+    };
+    std::vector<Ready> ready;
+    for (const epoll_event& event : events) {
+        if (event.data.ptr == &listener_) {
+            accept_all();
+        } else {
+            ready.push_back({static_cast<Stream*>(event.data.ptr), event.events});
+        }
+    }
+    const auto shares =
+        budgets(ready, [](const Ready& item) -> std::string_view { return item.stream->flow(); });
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+        Stream& stream = *ready[i].stream;
+        if ((ready[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && !stream.ended())
+            stream.on_writable(shares[i]);
+        if ((ready[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && !stream.ended())
+            stream.on_readable(shares[i]);
+    }
+}
+
+bool Plane::may_accept(const std::string& source) const {
+    if (streams_.size() >= kConnectionsMax) return false;
+    const auto strangers = std::count_if(streams_.begin(), streams_.end(), [&](const auto& entry) {
+        const auto* stream = dynamic_cast<const ServerStream*>(entry.first);
+        return stream != nullptr && !stream->authenticated() && stream->source() == source;
+    });
+    return static_cast<std::size_t>(strangers) < kUnauthenticatedPerSourceMax;
+}
+
+void Plane::accept_all() {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+        auto accepted = accept_from(listener_);
+        if (!accepted) {
+            // Out of descriptors: the waiting connection would wake us again at once, so look away for a
+            // tick.
+            log::warn("data_accept_failed", {{"message", accepted.error().render()}});
+            accepting_ = false;
+            core_.loop.change(listener_, 0, &listener_);
+            return;
+        }
+        if (!accepted->fd) return;
+        if (!may_accept(accepted->source)) {
+            metrics::counter("dwcp_data_connections_dropped_total",
+                             "Connections closed at once: too many are open.")
+                .add();
+            continue;
+        }
+        set_link_options(accepted->fd, {{}, core_.options.idle_timeout_ms});
+        adopt(std::make_shared<ServerStream>(core_, std::move(accepted->fd), accepted->source));
+    }
+}
+
+void Plane::adopt(std::shared_ptr<Stream> stream) {
+    core_.loop.add(stream->fd(), stream->interest(), stream.get());
+    Stream* const key = stream.get();
+    streams_.emplace(key, std::move(stream));
+}
+
+void Plane::tick() {
+    if (!accepting_) {
+        accepting_ = true;
+        core_.loop.change(listener_, EPOLLIN, &listener_);
+    }
+    const Duration since_sample = core_.now - sampled_at_;
+    const bool sampling = since_sample >= kSampleEvery;
+    for (const auto& [key, stream] : streams_) {
+        if (sampling && !stream->ended()) stream->sample();
+        if (!stream->ended()) stream->on_tick();
+    }
+    for (const auto& [name, peer] : peers_) {
+        if (sampling) peer->on_sample(since_sample);
+        peer->on_tick();
+    }
+    if (sampling) sampled_at_ = core_.now;
+}
+
+void Plane::finish_turn() {
+    reap();
+    for (const auto& [name, peer] : peers_) {
+        if (peer->pump_wanted()) peer->pump();
+    }
+    flush();
+    if (core_.status_changed) publish();
+}
+
+bool Plane::more_to_do() const {
+    const auto wants = [](const auto& entry) { return entry.second->pump_wanted(); };
+    return !core_.to_flush.empty() || std::any_of(peers_.begin(), peers_.end(), wants);
+}
+
+void Plane::flush() {
+    const auto ready = std::exchange(core_.to_flush, {});
+    const auto shares = budgets(ready, [](const auto& stream) -> std::string_view { return stream->flow(); });
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+        if (!ready[i]->ended()) ready[i]->on_writable(shares[i]);
+    }
+}
+
+void Plane::reap() {
+    for (auto at = streams_.begin(); at != streams_.end();) {
+        if (!at->first->ended()) {
+            ++at;
+            continue;
+        }
+        const std::shared_ptr<Stream> stream = std::move(at->second);
+        at = streams_.erase(at);
+        core_.loop.remove(stream->fd());
+        stream->on_removed();
+    }
+}
+
+void Plane::publish() {
+    core_.status_changed = false;
+    std::vector<PeerDataStatus> now;
+    for (const auto& [name, peer] : peers_)
+        now.push_back(peer->status());
+    const std::lock_guard lock(status_mutex_);
+    status_ = std::move(now);
+}
+
+void Plane::close_all() {
+    core_.loop.close_posts();
+    const Error why{Errc::cancelled, "the data plane is stopping", ""};
+    for (const auto& [name, peer] : peers_)
+        peer->fail_all(why);
+    core_.to_flush.clear();
+    streams_.clear();
+    peers_.clear();
+}
+
+} // namespace
+
+Result<std::unique_ptr<DataPlane>> DataPlane::start(const DataPlaneOptions& options,
+                                                    const identity::Identity& self,
+                                                    identity::TrustStore& trust, BlockService& service,
+                                                    EventRing& events) {
+    auto plane = std::make_unique<Plane>(options, self, trust, service, events);
+    if (auto opened = plane->open(); !opened) return std::unexpected(opened.error());
+    return plane;
+}
+
+} // namespace dwcp::links

@@ -1,0 +1,190 @@
+#include "runtime/links/data/server_stream.hpp"
+
+#include "protocols/wire/crc32c.hpp"
+#include "runtime/links/data/handshake.hpp"
+
+namespace dwcp::links {
+namespace {
+
+/// What a sync or fetch weighs against blocks in the fairness between peers: a disk operation, not nothing.
+constexpr std::uint64_t kQuestionCostBytes = 64U << 10;
+
+} // namespace
+
+ServerStream::ServerStream(Core& core, Fd fd, std::string source)
+    : Stream(core, std::move(fd), false), source_(std::move(source)), flow_(kUnauthenticated) {}
+
+void ServerStream::on_bad_frame(wire::FrameError error) {
+    if (authenticated()) {
+        core_.probe(flow_).count_bad_frame(error);
+        core_.status_changed = true;
+        return;
+    }
+    if (error == wire::FrameError::bad_version) {
+        turn_away(version_refusal(core_.self.name, refused_version()));
+    } else {
+        count_bad_frame(flow_, error);
+    }
+}
+
+void ServerStream::on_frame(wire::Frame& frame) {
+    switch (stage_) {
+    case Stage::hello:
+        if (frame.prefix.kind == wire::FrameKind::hello) return on_hello(frame);
+        break;
+    case Stage::proof:
+        if (frame.prefix.kind == wire::FrameKind::proof) return on_proof(frame);
+        if (frame.prefix.kind == wire::FrameKind::refuse) return on_refused(frame);
+        break;
+    case Stage::serving:
+        return on_request(frame);
+    }
+    bad_frame(wire::FrameError::protocol);
+}
+
+void ServerStream::on_hello(const wire::Frame& frame) {
+    auto hello = wire::decode_hello(frame.header);
+    if (!hello) return bad_frame(wire::FrameError::bad_header);
+    dialler_ = std::move(*hello);
+    if (const auto ok = accepts(core_.self, dialler_); !ok) return turn_away(ok.error());
+    acceptor_ = make_hello(core_.self);
+    send(wire::FrameKind::hello_ack, 0, wire::encode_hello_ack(make_ack(core_.self, dialler_, acceptor_)));
+    stage_ = Stage::proof;
+}
+
+void ServerStream::on_proof(const wire::Frame& frame) {
+    const auto signature = wire::decode_proof(frame.header);
+    if (!signature) return bad_frame(wire::FrameError::bad_header);
+    if (const auto ok = check_proof(core_.trust, dialler_, acceptor_, *signature); !ok)
+        return turn_away(ok.error());
+    std::uint32_t& streams = core_.server_streams[dialler_.name];
+    if (streams >= kServerStreamsPerPeerMax) {
+        return turn_away({Errc::resource_exhausted,
+                          "node '" + dialler_.name + "' already has " + std::to_string(streams) +
+                              " streams to node '" + core_.self.name + "'",
+                          "lower streams_max in its [data]"});
+    }
+    ++streams;
+    stage_ = Stage::serving;
+    flow_ = dialler_.name;
+    // Fetched blocks flow from here, so this direction follows the link's setting too. The dialler warns
+    // about a refusal.
+    if (const auto wish = core_.congestion.find(flow_); wish != core_.congestion.end()) {
+        (void)set_congestion(fd(), wish->second);
+    }
+    set_established();
+    grant(core_.options.stream_credit_blocks);
+}
+
+void ServerStream::on_removed() {
+    if (authenticated()) --core_.server_streams[flow_];
+}
+
+void ServerStream::on_refused(const wire::Frame& frame) {
+    const auto why = wire::decode_failure(frame.header);
+    if (!why) return bad_frame(wire::FrameError::bad_header);
+    core_.record_refusal(dialler_.name, "peer", *why);
+    end("refused by the peer: " + why->message);
+}
+
+void ServerStream::turn_away(const Error& why) {
+    core_.record_refusal(dialler_.name.empty() ? source_ : dialler_.name, "here", why);
+    refuse(why);
+}
+
+void ServerStream::on_request(wire::Frame& frame) {
+    if (credit_ == 0) return bad_frame(wire::FrameError::protocol);
+    --credit_;
+    switch (frame.prefix.kind) {
+    case wire::FrameKind::block:
+        return on_block(frame);
+    case wire::FrameKind::sync:
+        return on_sync(frame);
+    case wire::FrameKind::fetch:
+        return on_fetch(frame);
+    default:
+        return bad_frame(wire::FrameError::protocol);
+    }
+}
+
+void ServerStream::on_block(wire::Frame& frame) {
+    auto header = wire::decode_block(frame.header, frame.prefix.payload_bytes);
+    if (!header) return bad_frame(wire::FrameError::bad_header);
+    core_.probe(flow_).count_received(frame.payload->size());
+    core_.status_changed = true;
+    EncodedBlock block{header->hash, header->codec, header->raw_bytes, std::move(frame.payload)};
+    const std::uint64_t bytes = block.bytes->size();
+    serve(bytes,
+          [&service = core_.service, block = std::move(block), workload = std::move(header->workload),
+           from = flow_, id = frame.prefix.id]() -> Answer {
+              auto accepted = service.accept(block, workload, from);
+              return [id, accepted = std::move(accepted)](ServerStream& stream) {
+                  if (!accepted) return stream.answer_error(id, accepted.error());
+                  stream.answer(wire::FrameKind::block_ack, id);
+              };
+          });
+}
+
+void ServerStream::on_sync(wire::Frame& frame) {
+    auto workload = wire::decode_sync(frame.header);
+    auto hashes = wire::decode_hashes(frame.payload ? ByteView(*frame.payload) : ByteView());
+    if (!workload || !hashes) return bad_frame(wire::FrameError::bad_header);
+    serve(kQuestionCostBytes,
+          [&service = core_.service, hashes = std::move(*hashes), workload = std::move(*workload),
+           id = frame.prefix.id]() -> Answer {
+              auto missing = service.make_durable(hashes, workload);
+              return [id, missing = std::move(missing)](ServerStream& stream) {
+                  if (!missing) return stream.answer_error(id, missing.error());
+                  const SharedBytes list = missing->empty() ? nullptr : share(wire::encode_hashes(*missing));
+                  stream.answer(wire::FrameKind::sync_ack, id, {}, list, list ? wire::crc32c(*list) : 0);
+              };
+          });
+}
+
+void ServerStream::on_fetch(wire::Frame& frame) {
+    const auto hash = wire::decode_fetch(frame.header);
+    if (!hash) return bad_frame(wire::FrameError::bad_header);
+    serve(kQuestionCostBytes, [&service = core_.service, hash = *hash, id = frame.prefix.id]() -> Answer {
+        auto block = service.load(hash);
+        const std::uint32_t checksum = block ? wire::crc32c(*block->bytes) : 0;
+        return [id, checksum, block = std::move(block)](ServerStream& stream) {
+            if (!block) return stream.answer_error(id, block.error());
+            stream.answer_block(id, *block, checksum);
+        };
+    });
+}
+
+void ServerStream::serve(std::uint64_t cost_bytes, std::function<Answer()> work) {
+    const std::weak_ptr<Stream> weak = weak_from_this();
+    core_.work.serve(flow_, cost_bytes, [&core = core_, weak, work = std::move(work)] {
+        Answer answer = work();
+        // Refused only when the data plane is stopping: then nobody is there to answer.
+        (void)core.loop.post([weak, answer = std::move(answer)] {
+            const auto stream = std::static_pointer_cast<ServerStream>(weak.lock());
+            if (stream && !stream->ended()) answer(*stream);
+        });
+    });
+}
+
+void ServerStream::answer(wire::FrameKind kind, std::uint64_t id, std::span<const std::uint64_t> header,
+                          SharedBytes payload, std::uint32_t payload_checksum) {
+    send(kind, id, header, std::move(payload), payload_checksum);
+    grant(1);
+}
+
+void ServerStream::answer_error(std::uint64_t id, const Error& error) {
+    answer(wire::FrameKind::error, id, wire::encode_failure(error));
+}
+
+void ServerStream::answer_block(std::uint64_t id, const EncodedBlock& block, std::uint32_t payload_checksum) {
+    core_.probe(flow_).count_sent(block.bytes->size());
+    core_.status_changed = true;
+    answer(wire::FrameKind::fetch_block, id,
+           wire::encode_block({block.hash, block.codec, block.raw_bytes, {}}), block.bytes, payload_checksum);
+}
+
+void ServerStream::grant(std::uint32_t requests) {
+    send(wire::FrameKind::credit, 0, wire::encode_credit(requests), nullptr, 0, requests);
+}
+
+} // namespace dwcp::links
