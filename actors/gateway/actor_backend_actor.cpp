@@ -22,8 +22,9 @@ ActorBackend::ActorBackend(BackendOptions options, caf::actor_system& system, ac
     : options_(std::move(options)), system_(system), resolver_(resolver), links_(links), metadata_(metadata),
       transactions_(transactions) {}
 
-template <class Request>
-Result<typename Request::Reply> ActorBackend::ask(const std::string& path, const Request& request, Duration deadline) {
+template<class Request>
+Result<typename Request::Reply> ActorBackend::ask(const std::string& path, const Request& request,
+                                                  Duration deadline) {
     auto reply = actor::call(system_, resolver_, path, request, std::chrono::steady_clock::now() + deadline);
     if (!reply) return std::unexpected(reply.error());
     return **reply;
@@ -33,15 +34,18 @@ Result<RouteDecision> ActorBackend::route(const RouteRequest& request) {
     return ask("gateway/0", request, kRouteDeadline);
 }
 
-Result<manager::PutBegun> ActorBackend::begin_put(const std::string& manager, const manager::BeginPut& request) {
+Result<manager::PutBegun> ActorBackend::begin_put(const std::string& manager,
+                                                  const manager::BeginPut& request) {
     return ask(manager, request, options_.block_deadline);
 }
 
-Result<manager::BlockAccepted> ActorBackend::put_block(const std::string& manager, const manager::PutBlock& request) {
+Result<manager::BlockAccepted> ActorBackend::put_block(const std::string& manager,
+                                                       const manager::PutBlock& request) {
     return ask(manager, request, options_.block_deadline);
 }
 
-Result<manager::PutReceipt> ActorBackend::seal_put(const std::string& manager, const manager::SealPut& request) {
+Result<manager::PutReceipt> ActorBackend::seal_put(const std::string& manager,
+                                                   const manager::SealPut& request) {
     return ask(manager, request, options_.seal_deadline);
 }
 
@@ -50,7 +54,8 @@ void ActorBackend::abort_put(const std::string& manager, const manager::AbortPut
     (void)ask(manager, request, kQueryDeadline);
 }
 
-Result<manager::ObjectDeleted> ActorBackend::erase(const std::string& manager, const manager::DeleteObject& request) {
+Result<manager::ObjectDeleted> ActorBackend::erase(const std::string& manager,
+                                                   const manager::DeleteObject& request) {
     return ask(manager, request, options_.block_deadline);
 }
 
@@ -84,7 +89,8 @@ Result<std::optional<wire::Manifest>> ActorBackend::find(const std::string& mana
     if (!stored) return std::unexpected(stored.error());
     if (!*stored) {
         auto remote = find_at_sequencer(key);
-        // With the sequencer away nothing new commits, so what this node knows is all there is, but for the last instants.
+        // With the sequencer away nothing new commits, so what this node knows is all there is, but for the
+        // last instants.
         if (!remote || !*remote) return std::nullopt;
         stored = std::move(remote);
     }
@@ -99,7 +105,8 @@ Result<SharedBytes> ActorBackend::read_block(const std::string& manager, const m
     return std::move(fetched->raw);
 }
 
-Result<ObjectPage> ActorBackend::list(const std::string& prefix, const std::string& cursor, std::size_t limit) {
+Result<ObjectPage> ActorBackend::list(const std::string& prefix, const std::string& cursor,
+                                      std::size_t limit) {
     auto found = metadata_.list(prefix, cursor, limit + 1);
     if (!found) return std::unexpected(found.error());
     ObjectPage page;
@@ -115,7 +122,8 @@ Result<ObjectPage> ActorBackend::list(const std::string& prefix, const std::stri
 }
 
 Result<consensus::CommandCommitted> ActorBackend::submit_transaction(const std::string& id, Bytes payload) {
-    return ask("consensus/bulk", consensus::SubmitCommand{{id, std::move(payload)}, options_.block_deadline, id},
+    return ask("consensus/bulk",
+               consensus::SubmitCommand{{id, std::move(payload)}, options_.block_deadline, id},
                options_.block_deadline);
 }
 

@@ -1,4 +1,5 @@
-// The Backend of a running node: asks the actors, reads manifests from the store, hands operator verbs to the node.
+// The Backend of a running node: asks the actors, reads manifests from the store, hands operator verbs to the
+// node.
 #pragma once
 
 #include "actors/consensus/transactions.hpp"
@@ -32,16 +33,21 @@ struct BackendOptions {
 class ActorBackend final : public Backend {
   public:
     ActorBackend(BackendOptions options, caf::actor_system& system, actor::Resolver& resolver,
-                 links::ControlLinks& links, manager::Metadata& metadata, consensus::Transactions& transactions);
+                 links::ControlLinks& links, manager::Metadata& metadata,
+                 consensus::Transactions& transactions);
 
     Result<RouteDecision> route(const RouteRequest& request) override;
-    Result<manager::PutBegun> begin_put(const std::string& manager, const manager::BeginPut& request) override;
-    Result<manager::BlockAccepted> put_block(const std::string& manager, const manager::PutBlock& request) override;
-    Result<manager::PutReceipt> seal_put(const std::string& manager, const manager::SealPut& request) override;
+    Result<manager::PutBegun> begin_put(const std::string& manager,
+                                        const manager::BeginPut& request) override;
+    Result<manager::BlockAccepted> put_block(const std::string& manager,
+                                             const manager::PutBlock& request) override;
+    Result<manager::PutReceipt> seal_put(const std::string& manager,
+                                         const manager::SealPut& request) override;
     void abort_put(const std::string& manager, const manager::AbortPut& request) override;
-    Result<manager::ObjectDeleted> erase(const std::string& manager, const manager::DeleteObject& request) override;
-    /// A key that this node does not know is asked of the lane's sequencer, which knows every commit: an object can be read
-    /// anywhere as soon as its put was acknowledged anywhere.
+    Result<manager::ObjectDeleted> erase(const std::string& manager,
+                                         const manager::DeleteObject& request) override;
+    /// A key that this node does not know is asked of the lane's sequencer, which knows every commit: an
+    /// object can be read anywhere as soon as its put was acknowledged anywhere.
     Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) override;
     Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) override;
     Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) override;
@@ -51,10 +57,12 @@ class ActorBackend final : public Backend {
     Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) override;
     nlohmann::json health() override { return options_.health(); }
     Result<void> ready() override { return options_.ready(); }
-    bool is_operator_token(std::string_view token) const override { return options_.is_operator_token(token); }
+    bool is_operator_token(std::string_view token) const override {
+        return options_.is_operator_token(token);
+    }
 
   private:
-    template <class Request>
+    template<class Request>
     Result<typename Request::Reply> ask(const std::string& path, const Request& request, Duration deadline);
     Result<std::optional<manager::StoredManifest>> find_at_sequencer(const std::string& key);
     Result<void> resolve_index(const std::string& manager, wire::Manifest& manifest);

@@ -1,5 +1,6 @@
-// What the HTTP routes need from the node, without CAF: implemented by ActorBackend with requests to the actors, and by an
-// in-memory fake in the routes' own tests. Calls block up to the configured deadlines; thread-safe.
+// What the HTTP routes need from the node, without CAF: implemented by ActorBackend with requests to the
+// actors, and by an in-memory fake in the routes' own tests. Calls block up to the configured deadlines;
+// thread-safe.
 #pragma once
 
 #include "actors/consensus/messages.hpp"
@@ -26,27 +27,36 @@ class Backend {
 
     virtual Result<RouteDecision> route(const RouteRequest& request) = 0;
 
-    virtual Result<manager::PutBegun> begin_put(const std::string& manager, const manager::BeginPut& request) = 0;
-    virtual Result<manager::BlockAccepted> put_block(const std::string& manager, const manager::PutBlock& request) = 0;
-    virtual Result<manager::PutReceipt> seal_put(const std::string& manager, const manager::SealPut& request) = 0;
+    virtual Result<manager::PutBegun> begin_put(const std::string& manager,
+                                                const manager::BeginPut& request) = 0;
+    virtual Result<manager::BlockAccepted> put_block(const std::string& manager,
+                                                     const manager::PutBlock& request) = 0;
+    virtual Result<manager::PutReceipt> seal_put(const std::string& manager,
+                                                 const manager::SealPut& request) = 0;
     virtual void abort_put(const std::string& manager, const manager::AbortPut& request) = 0;
-    virtual Result<manager::ObjectDeleted> erase(const std::string& manager, const manager::DeleteObject& request) = 0;
+    virtual Result<manager::ObjectDeleted> erase(const std::string& manager,
+                                                 const manager::DeleteObject& request) = 0;
 
     /// The manifest with its full block list (index blocks resolved); nullopt: no such object.
-    virtual Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) = 0;
-    virtual Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) = 0;
-    virtual Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) = 0;
+    virtual Result<std::optional<wire::Manifest>> find(const std::string& manager,
+                                                       const std::string& key) = 0;
+    virtual Result<SharedBytes> read_block(const std::string& manager,
+                                           const manager::FetchBlock& request) = 0;
+    virtual Result<ObjectPage> list(const std::string& prefix, const std::string& cursor,
+                                    std::size_t limit) = 0;
 
     virtual Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) = 0;
     virtual Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) = 0;
 
     virtual Result<manager::WorkloadReports> workloads(const WorkloadId& id) = 0;
 
-    /// Operator verbs, answered as JSON: "status", "nodes", "tree", "actor.show" {path}, "actor.kill" {path}, "actor.restart"
-    /// {path}, "events" {after, limit}. `args.node` (optional) names another node of the cluster.
+    /// Operator verbs, answered as JSON: "status", "nodes", "tree", "actor.show" {path}, "actor.kill" {path},
+    /// "actor.restart" {path}, "events" {after, limit}. `args.node` (optional) names another node of the
+    /// cluster.
     virtual Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) = 0;
 
-    /// {"status": "healthy|degraded|unhealthy", "checks": [{"name", "ok", "detail", "seconds"}]} from probes through mailboxes.
+    /// {"status": "healthy|degraded|unhealthy", "checks": [{"name", "ok", "detail", "seconds"}]} from probes
+    /// through mailboxes.
     virtual nlohmann::json health() = 0;
     /// Whether this node takes requests now, and why not.
     virtual Result<void> ready() = 0;

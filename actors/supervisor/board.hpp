@@ -17,7 +17,7 @@ struct ChildView {
     std::string state; ///< "running", "backing off", ...
     std::uint64_t life = 0;
     std::uint64_t restarts = 0;
-    TimePoint since{}; ///< Of the current life.
+    TimePoint since{};       ///< Of the current life.
     std::string last_reason; ///< Why the last life ended; empty: it never did.
 };
 
@@ -31,7 +31,8 @@ class Board {
     std::vector<ChildView> all() const {
         const std::lock_guard lock(mutex_);
         std::vector<ChildView> views;
-        for (const auto& [path, view] : views_) views.push_back(view);
+        for (const auto& [path, view] : views_)
+            views.push_back(view);
         return views;
     }
 

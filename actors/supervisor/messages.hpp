@@ -9,7 +9,8 @@ struct ActorCommandDone {
     std::string outcome; ///< A sentence for the operator.
 };
 
-/// Kill: ends the actor as a crash would. Restart: ends it in an orderly way; both bring it back by its restart policy.
+/// Kill: ends the actor as a crash would. Restart: ends it in an orderly way; both bring it back by its
+/// restart policy.
 struct ActorCommand {
     using Reply = ActorCommandDone;
     enum class Verb { kill, restart };

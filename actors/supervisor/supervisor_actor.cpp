@@ -12,14 +12,15 @@ namespace {
 std::string words(const caf::error& reason) {
     if (!reason) return "ended normally";
     if (reason == caf::exit_reason::kill) return "killed";
-    if (reason.category() == caf::atom("exit")) return to_string(static_cast<caf::exit_reason>(reason.code()));
+    if (reason.category() == caf::atom("exit"))
+        return to_string(static_cast<caf::exit_reason>(reason.code()));
     return actor::from_caf(reason).message;
 }
 
 class SupervisorActor final : public actor::Actor {
   public:
-    SupervisorActor(caf::actor_config& config, actor::ActorContext context, SupervisorOptions options, Board* board,
-                    EventRing* events)
+    SupervisorActor(caf::actor_config& config, actor::ActorContext context, SupervisorOptions options,
+                    Board* board, EventRing* events)
         : Actor(config, std::move(context)), options_(std::move(options)), board_(*board), events_(*events) {
         set_down_handler([this](caf::down_msg& down) { child_ended(down); });
         set_exit_handler([this](caf::exit_msg& exit) {
@@ -32,9 +33,11 @@ class SupervisorActor final : public actor::Actor {
     caf::behavior handlers() override {
         std::uint64_t seed = static_cast<std::uint64_t>(now().time_since_epoch().count());
         for (auto& child : options_.children) {
-            children_.push_back(std::make_unique<Running>(child, supervision::RestartPolicy(child.spec, seed++)));
+            children_.push_back(
+                std::make_unique<Running>(child, supervision::RestartPolicy(child.spec, seed++)));
         }
-        for (auto& child : children_) perform(*child, child->policy.step(supervision::Command::start, now()));
+        for (auto& child : children_)
+            perform(*child, child->policy.step(supervision::Command::start, now()));
         return {on<ActorCommand>([this](const ActorCommand& command) { return obey(command); })};
     }
 
@@ -49,7 +52,8 @@ class SupervisorActor final : public actor::Actor {
 
   private:
     struct Running {
-        Running(const Child& child, supervision::RestartPolicy restart) : plan(child), policy(std::move(restart)) {}
+        Running(const Child& child, supervision::RestartPolicy restart)
+            : plan(child), policy(std::move(restart)) {}
         const Child& plan;
         supervision::RestartPolicy policy;
         caf::actor handle;
@@ -117,12 +121,14 @@ class SupervisorActor final : public actor::Actor {
             if (child->plan.spec.id != command.path) continue;
             const bool kill = command.verb == ActorCommand::Verb::kill;
             if (kill && !child->handle) {
-                return fail(Errc::precondition_failed, command.path + " is not running now", "it is being restarted");
+                return fail(Errc::precondition_failed, command.path + " is not running now",
+                            "it is being restarted");
             }
             const auto life = child->life;
-            perform(*child, child->policy.step(kill ? supervision::Command::kill : supervision::Command::restart, now()));
-            return ActorCommandDone{(kill ? "killed life " : "restarting life ") + std::to_string(life) + " of " +
-                                    command.path};
+            perform(*child, child->policy.step(
+                                kill ? supervision::Command::kill : supervision::Command::restart, now()));
+            return ActorCommandDone{(kill ? "killed life " : "restarting life ") + std::to_string(life) +
+                                    " of " + command.path};
         }
         if (command.path == path()) {
             return fail(Errc::precondition_failed, "the root supervisor lives and dies with its node",

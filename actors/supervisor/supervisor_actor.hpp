@@ -1,8 +1,9 @@
-// The node's root supervisor: starts the children in order, publishes each life in the resolver, and brings back what ends by
-// the child's restart policy (protocols/supervision decides, this actor performs). Lives at "supervisor".
+// The node's root supervisor: starts the children in order, publishes each life in the resolver, and brings
+// back what ends by the child's restart policy (protocols/supervision decides, this actor performs). Lives at
+// "supervisor".
 //
-// Life cycle: one a node. An orderly exit ends the children in reverse order. Its own unexpected end is the end of the node:
-// `on_lost` is called so that the process stops and its service manager starts it afresh.
+// Life cycle: one a node. An orderly exit ends the children in reverse order. Its own unexpected end is the
+// end of the node: `on_lost` is called so that the process stops and its service manager starts it afresh.
 #pragma once
 
 #include "actors/supervisor/board.hpp"

@@ -1,4 +1,5 @@
-// Names of things. Strings are used where people type them (node, key), fixed bytes where programs compare them.
+// Names of things. Strings are used where people type them (node, key), fixed bytes where programs compare
+// them.
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -41,7 +42,7 @@ using WorkloadId = std::string;
 
 } // namespace dwcp
 
-template <>
+template<>
 struct std::hash<dwcp::Hash256> {
     std::size_t operator()(const dwcp::Hash256& hash) const noexcept {
         std::size_t value;
@@ -50,7 +51,7 @@ struct std::hash<dwcp::Hash256> {
     }
 };
 
-template <>
+template<>
 struct std::hash<dwcp::PublicKey> {
     std::size_t operator()(const dwcp::PublicKey& key) const noexcept {
         std::size_t value;

@@ -1,4 +1,5 @@
-// The error style of the house: functions that can fail return Result<T>; nothing throws past a module's edge.
+// The error style of the house: functions that can fail return Result<T>; nothing throws past a module's
+// edge.
 //
 // An Error carries a code a program can switch on, a message that says what was wrong and where, and a remedy
 // that says what to do. The gateway maps the code to an HTTP status, the shell to an exit code.
@@ -43,7 +44,7 @@ struct Error {
     std::string render() const;
 };
 
-template <class T>
+template<class T>
 using Result = std::expected<T, Error>;
 
 inline std::unexpected<Error> fail(Errc code, std::string message, std::string remedy = {}) {

@@ -1,7 +1,7 @@
 // A lane: an ordered log of commands, applied exactly once to a replicated state machine on every member.
 //
-// These are the words that every engine shares. The plain engine behind them is MajorityWrite (majority_write.hpp); the
-// consensus engines replace it without a change for those who submit and subscribe.
+// These are the words that every engine shares. The plain engine behind them is MajorityWrite
+// (majority_write.hpp); the consensus engines replace it without a change for those who submit and subscribe.
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -19,8 +19,8 @@ inline constexpr std::size_t kCommandBytes = 32U << 10;
 /// Position in a lane's log: 1, 2, 3, ... without gaps.
 using LogIndex = std::uint64_t;
 
-/// What a client wants ordered. `id` makes it exactly-once: a command whose id was applied before is answered with the
-/// earlier outcome and not applied again.
+/// What a client wants ordered. `id` makes it exactly-once: a command whose id was applied before is answered
+/// with the earlier outcome and not applied again.
 struct Command {
     std::string id; ///< 1..64 characters, chosen by the submitter, unique in the lane.
     Bytes payload;  ///< 1..kCommandBytes, meaningful to the state machine only.
@@ -40,16 +40,16 @@ struct Entry {
 /// How a lane is doing, in words an operator reads.
 struct Status {
     std::string lane;
-    std::string engine;   ///< e.g. "majority-write (no failover, crash faults only)".
+    std::string engine; ///< e.g. "majority-write (no failover, crash faults only)".
     NodeName sequencer;
     std::vector<NodeName> members;
-    std::uint32_t quorum = 0; ///< Members that must have an entry on disk before it is committed.
+    std::uint32_t quorum = 0;     ///< Members that must have an entry on disk before it is committed.
     std::uint32_t members_up = 0; ///< Including this node.
-    LogIndex last_index = 0;  ///< Highest entry in this node's log.
-    LogIndex committed = 0;   ///< Highest entry known committed here.
-    LogIndex applied = 0;     ///< Highest entry applied here.
-    bool available = false;   ///< Whether a command submitted here now can be committed.
-    std::string note;         ///< Why not, or the engine's limits.
+    LogIndex last_index = 0;      ///< Highest entry in this node's log.
+    LogIndex committed = 0;       ///< Highest entry known committed here.
+    LogIndex applied = 0;         ///< Highest entry applied here.
+    bool available = false;       ///< Whether a command submitted here now can be committed.
+    std::string note;             ///< Why not, or the engine's limits.
 };
 
 } // namespace dwcp::consensus

@@ -53,7 +53,8 @@ Seed SigningKey::seed() const {
 }
 
 bool verify(const PublicKey& key, ByteView message, const Signature& signature) {
-    return crypto_sign_verify_detached(signature.data(), message.data(), message.size(), key.bytes.data()) == 0;
+    return crypto_sign_verify_detached(signature.data(), message.data(), message.size(), key.bytes.data()) ==
+           0;
 }
 
 SessionOffer make_session_offer() {
@@ -79,7 +80,8 @@ Result<SessionKeys> derive_session(const SessionOffer& mine, ByteView peer_publi
 Mac mac(const std::array<Byte, 32>& key, std::initializer_list<ByteView> parts) {
     crypto_generichash_state state;
     crypto_generichash_init(&state, key.data(), key.size(), sizeof(Mac));
-    for (ByteView part : parts) crypto_generichash_update(&state, part.data(), part.size());
+    for (ByteView part : parts)
+        crypto_generichash_update(&state, part.data(), part.size());
     Mac out;
     crypto_generichash_final(&state, out.data(), out.size());
     return out;

@@ -13,8 +13,8 @@ const EVP_MD* sha256_algorithm() {
     return algorithm;
 }
 
-// A failure here means that OpenSSL itself is broken or out of memory: there is nothing to fall back to, and a
-// wrong digest would corrupt data, so the process ends.
+// A failure here means that OpenSSL itself is broken or out of memory: there is nothing to fall back to, and
+// a wrong digest would corrupt data, so the process ends.
 void require(bool ok) {
     if (!ok) std::abort();
 }
@@ -45,7 +45,8 @@ Hash256 Sha256::finish() {
 
 Hash256 sha256(std::initializer_list<ByteView> parts) {
     Sha256 digest;
-    for (ByteView part : parts) digest.update(part);
+    for (ByteView part : parts)
+        digest.update(part);
     return digest.finish();
 }
 

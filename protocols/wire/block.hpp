@@ -9,8 +9,8 @@
 
 namespace dwcp {
 
-/// 1 MiB: large enough that per-block costs vanish beside hashing and copying, small enough that a broken transfer
-/// repeats little and that a few blocks a stream fill a 100 ms, 1 Gbit/s pipe.
+/// 1 MiB: large enough that per-block costs vanish beside hashing and copying, small enough that a broken
+/// transfer repeats little and that a few blocks a stream fill a 100 ms, 1 Gbit/s pipe.
 inline constexpr std::uint32_t kBlockBytes = 1U << 20;
 
 /// An encoded block is never larger than this: a codec that would expand the block is replaced by `none`.

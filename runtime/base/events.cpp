@@ -9,14 +9,16 @@
 namespace dwcp {
 
 UnixMillis unix_now_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
         .count();
 }
 
-void EventRing::record(std::string_view name, std::string_view subject, std::map<std::string, std::string> fields,
-                       std::string_view trace) {
+void EventRing::record(std::string_view name, std::string_view subject,
+                       std::map<std::string, std::string> fields, std::string_view trace) {
     std::string detail;
-    for (const auto& [key, value] : fields) detail += (detail.empty() ? "" : " ") + key + "=" + value;
+    for (const auto& [key, value] : fields)
+        detail += (detail.empty() ? "" : " ") + key + "=" + value;
     log::info(name, {{"subject", subject}, {"detail", detail}}, {.trace = trace});
     metrics::counter("dwcp_events_total", "Events recorded, by name.", {{"event", std::string(name)}}).add();
 

@@ -1,7 +1,8 @@
-// What happened on this node, for operators: a bounded ring of the last kEventsKept events, numbered without gaps.
+// What happened on this node, for operators: a bounded ring of the last kEventsKept events, numbered without
+// gaps.
 //
-// Every event is also a log line and a count in dwcp_events_total{event}. The shell's `events` reads the ring.
-// Thread-safe; lives as long as the node.
+// Every event is also a log line and a count in dwcp_events_total{event}. The shell's `events` reads the
+// ring. Thread-safe; lives as long as the node.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -31,8 +32,8 @@ struct Event {
 class EventRing {
   public:
     /// Records, logs at info and counts.
-    void record(std::string_view name, std::string_view subject, std::map<std::string, std::string> fields = {},
-                std::string_view trace = {});
+    void record(std::string_view name, std::string_view subject,
+                std::map<std::string, std::string> fields = {}, std::string_view trace = {});
     /// Events with id > `after`, oldest first, at most `limit`.
     std::vector<Event> since(std::uint64_t after, std::size_t limit) const;
     /// The last `limit` events, oldest first.

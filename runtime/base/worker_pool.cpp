@@ -11,7 +11,8 @@ void name_this_thread(const std::string& name) {
 WorkerPool::WorkerPool(std::string name, std::size_t threads, std::size_t queue_max)
     : name_(std::move(name)), queue_max_(queue_max) {
     threads_.reserve(threads);
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
+    for (std::size_t i = 0; i < threads; ++i)
+        threads_.emplace_back([this, i] { run(i); });
 }
 
 WorkerPool::~WorkerPool() {
@@ -20,7 +21,8 @@ WorkerPool::~WorkerPool() {
         stopping_ = true;
     }
     wake_.notify_all();
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : threads_)
+        thread.join();
 }
 
 bool WorkerPool::try_submit(std::function<void()> job) {

@@ -1,7 +1,8 @@
 // A fixed number of threads for work that would block or hog an actor: hashing, codecs, the store.
 //
-// Life cycle: threads start in the constructor; the destructor stops taking work, runs what is queued and joins. The
-// queue is bounded: try_submit() refuses instead of growing, and the caller answers with back-pressure. Thread-safe.
+// Life cycle: threads start in the constructor; the destructor stops taking work, runs what is queued and
+// joins. The queue is bounded: try_submit() refuses instead of growing, and the caller answers with
+// back-pressure. Thread-safe.
 #pragma once
 
 #include <condition_variable>

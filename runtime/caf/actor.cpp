@@ -11,7 +11,8 @@
 namespace dwcp::actor {
 namespace {
 
-// The mailbox depth is refreshed once a turn, so turns are kept short; it also keeps actors fair to each other.
+// The mailbox depth is refreshed once a turn, so turns are kept short; it also keeps actors fair to each
+// other.
 constexpr std::size_t kMessagesPerTurn = 64;
 
 metrics::Counter unknown_messages(const std::string& path) {
@@ -20,8 +21,8 @@ metrics::Counter unknown_messages(const std::string& path) {
 }
 
 metrics::Counter rejected_messages(const std::string& path) {
-    return metrics::counter("dwcp_actor_mailbox_rejected_total", "Messages refused by a full mailbox, by actor.",
-                            {{"actor", path}});
+    return metrics::counter("dwcp_actor_mailbox_rejected_total",
+                            "Messages refused by a full mailbox, by actor.", {{"actor", path}});
 }
 
 } // namespace
@@ -70,7 +71,8 @@ void Actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit)
         if (element->mid.is_request()) {
             // CAF's own bouncing always says "receiver down"; the asker must learn that it is overload.
             caf::detail::sync_request_bouncer bounce{
-                to_caf({Errc::resource_exhausted, "the mailbox of " + path() + " is full", "slow down and try again"})};
+                to_caf({Errc::resource_exhausted, "the mailbox of " + path() + " is full",
+                        "slow down and try again"})};
             bounce(element->sender, element->mid);
         }
         return;
@@ -81,8 +83,8 @@ void Actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit)
 
 caf::resumable::resume_result Actor::resume(caf::execution_unit* unit, std::size_t max_throughput) {
     auto& stats = *context_.stats;
-    // Only here, before the messages run, is the mailbox's size safe to read: after resume() the actor may already run on
-    // another thread, and looking at the mailbox then loses wake-ups.
+    // Only here, before the messages run, is the mailbox's size safe to read: after resume() the actor may
+    // already run on another thread, and looking at the mailbox then loses wake-ups.
     if (!mailbox().closed()) {
         const auto enqueued = stats.enqueued.load(std::memory_order_relaxed);
         const auto waiting = mailbox().size();

@@ -1,12 +1,15 @@
 // The base of every actor of this product: CAF's event-based actor with its sharp edges covered.
 //
-//   - The mailbox is bounded: an ordinary message above `mailbox_max` is refused with Errc::resource_exhausted. Exits, downs,
-//     answers and our own tasks always pass, so a flooded actor can still be supervised.
+//   - The mailbox is bounded: an ordinary message above `mailbox_max` is refused with
+//     Errc::resource_exhausted. Exits, downs, answers and our own tasks always pass, so a flooded actor can
+//     still be supervised.
 //   - A request carries its deadline and its error path: ask() takes both, always.
-//   - Promises are tickets: what is still open when the actor ends, for whatever reason, is answered with Errc::unavailable at
-//     once instead of leaving the asker to its timeout (CAF 0.17 has no broken_promise).
-//   - Other threads and timers enter through poster() and after(): closures that run inside the actor, dropped when it is gone.
-//   - An exception in a handler is logged with the actor's path and ends the actor abnormally; an unknown message is counted.
+//   - Promises are tickets: what is still open when the actor ends, for whatever reason, is answered at once
+//     instead of leaving the asker to its timeout (CAF 0.17 has no broken_promise).
+//   - Other threads and timers enter through poster() and after(): closures that run inside the actor,
+//     dropped when it is gone.
+//   - An exception in a handler is logged with the actor's path and ends the actor abnormally; an unknown
+//     message is counted.
 //
 // Requests are structs that name their answer: `struct BeginPut { using Reply = PutBegun; ... };`.
 #pragma once
@@ -26,7 +29,8 @@
 
 namespace dwcp::actor {
 
-/// A queue of 4,096 closures or block references is a few MiB at most and seconds of work: beyond it refusing is kinder.
+/// A queue of 4,096 closures or block references is a few MiB at most and seconds of work: beyond it refusing
+/// is kinder.
 inline constexpr std::size_t kMailboxMax = 4096;
 
 /// What an actor gets from whoever starts it.
@@ -38,7 +42,8 @@ struct ActorContext {
 };
 
 using Ticket = std::uint64_t;
-/// Runs a closure inside the actor that made it; callable from any thread, and a no-op once the actor has ended.
+/// Runs a closure inside the actor that made it; callable from any thread, and a no-op once the actor has
+/// ended.
 using Poster = std::function<void(std::function<void()>)>;
 
 class Actor : public caf::event_based_actor {
@@ -63,11 +68,13 @@ class Actor : public caf::event_based_actor {
 
     Resolver& resolver() const { return *context_.resolver; }
 
-    /// Handler for Request that answers at once: `on<BeginPut>([this](const BeginPut& r) -> Result<PutBegun> {...})`.
-    template <class Request, class Handler>
+    /// Handler for Request that answers at once: `on<BeginPut>([this](const BeginPut& r) -> Result<PutBegun>
+    /// {...})`.
+    template<class Request, class Handler>
     static auto on(Handler handler) {
         using Reply = typename Request::Reply;
-        return [handler = std::move(handler)](const Local<Request>& request) mutable -> caf::result<Local<Reply>> {
+        return [handler =
+                    std::move(handler)](const Local<Request>& request) mutable -> caf::result<Local<Reply>> {
             Result<Reply> reply = handler(*request);
             if (!reply) return to_caf(reply.error());
             return Local<Reply>(std::move(*reply));
@@ -75,7 +82,7 @@ class Actor : public caf::event_based_actor {
     }
 
     /// Handler for Request that answers later: gets the ticket to settle().
-    template <class Request, class Handler>
+    template<class Request, class Handler>
     auto on_later(Handler handler) {
         return [this, handler = std::move(handler)](const Local<Request>& request) mutable {
             handler(*request, open_ticket());
@@ -83,14 +90,16 @@ class Actor : public caf::event_based_actor {
     }
 
     /// Answers a ticket; a ticket that was settled before is ignored.
-    template <class Reply>
+    template<class Reply>
     void settle(Ticket ticket, Result<Reply> reply) {
-        if (reply) deliver(ticket, caf::make_message(Local<Reply>(std::move(*reply))));
-        else refuse(ticket, reply.error());
+        if (reply)
+            deliver(ticket, caf::make_message(Local<Reply>(std::move(*reply))));
+        else
+            refuse(ticket, reply.error());
     }
 
     /// Asks the actor at `path`. Exactly one of the two is called, inside this actor, within `deadline`.
-    template <class Request>
+    template<class Request>
     void ask(const std::string& path, Request request, Duration deadline,
              std::function<void(const typename Request::Reply&)> on_reply,
              std::function<void(const Error&)> on_error) {
@@ -106,7 +115,8 @@ class Actor : public caf::event_based_actor {
     }
 
     Poster poster();
-    /// Runs `task` inside this actor after `delay`; there is no cancelling: let the task check whether it still applies.
+    /// Runs `task` inside this actor after `delay`; there is no cancelling: let the task check whether it
+    /// still applies.
     void after(Duration delay, std::function<void()> task);
 
     Ticket open_ticket();

@@ -13,24 +13,27 @@
 
 namespace dwcp::actor {
 
-/// Asks the actor at `path` and waits until `deadline`. An actor that is restarted meanwhile is asked again in its next
-/// life, so the request must be one that may arrive twice; all of ours carry an id that makes them so.
-template <class Request>
-Result<std::shared_ptr<const typename Request::Reply>> call(caf::actor_system& system, const Resolver& resolver,
-                                                            const std::string& path, const Request& request,
-                                                            TimePoint deadline) {
+/// Asks the actor at `path` and waits until `deadline`. An actor that is restarted meanwhile is asked again
+/// in its next life, so the request must be one that may arrive twice; all of ours carry an id that makes
+/// them so.
+template<class Request>
+Result<std::shared_ptr<const typename Request::Reply>> call(caf::actor_system& system,
+                                                            const Resolver& resolver, const std::string& path,
+                                                            const Request& request, TimePoint deadline) {
     using Reply = typename Request::Reply;
     std::uint64_t tried_life = 0;
     const Local<Request> message{request};
     for (;;) {
         const auto live = resolver.wait_for_life_after(path, tried_life, deadline);
         if (!live) {
-            return fail(Errc::unavailable, path + " did not come back in time", "see `dwcp-shell -c tree`; try again");
+            return fail(Errc::unavailable, path + " did not come back in time",
+                        "see `dwcp-shell -c tree`; try again");
         }
         tried_life = live->life;
         const auto left = deadline - std::chrono::steady_clock::now();
-        Result<std::shared_ptr<const Reply>> result = fail(Errc::deadline_exceeded, path + " gave no answer in time",
-                                                           "try again; it may still have happened");
+        Result<std::shared_ptr<const Reply>> result =
+            fail(Errc::deadline_exceeded, path + " gave no answer in time",
+                 "try again; it may still have happened");
         if (left.count() <= 0) return result;
         bool receiver_ended = false;
         caf::scoped_actor self{system};

@@ -10,12 +10,14 @@ const auto kCategory = caf::atom("dwcp");
 Error from_sec(caf::sec code) {
     switch (code) {
     case caf::sec::request_timeout:
-        return {Errc::deadline_exceeded, "no answer before the deadline", "try again; it may still have happened"};
+        return {Errc::deadline_exceeded, "no answer before the deadline",
+                "try again; it may still have happened"};
     case caf::sec::request_receiver_down:
         return {Errc::unavailable, "the actor ended before it answered", "try again"};
     case caf::sec::unexpected_message:
         return {Errc::internal, "the actor does not know this message", {}};
-    default: return {Errc::internal, "actor runtime: " + to_string(code), {}};
+    default:
+        return {Errc::internal, "actor runtime: " + to_string(code), {}};
     }
 }
 

@@ -25,7 +25,8 @@ caf::error ControlFrame::load(caf::deserializer& source) {
     std::size_t size = 0;
     if (auto error = source.begin_sequence(size)) return error;
     if (size > kControlFrameBytes) {
-        return to_caf({Errc::too_large, "a peer announced a control frame of " + std::to_string(size) + " bytes", {}});
+        return to_caf(
+            {Errc::too_large, "a peer announced a control frame of " + std::to_string(size) + " bytes", {}});
     }
     Bytes bytes(size);
     if (size > 0) {
@@ -36,8 +37,9 @@ caf::error ControlFrame::load(caf::deserializer& source) {
 }
 
 caf::error refuse_to_serialise_local() {
-    static const auto escaped = metrics::counter("dwcp_actor_local_message_escaped_total",
-                                                 "Messages for this process that somebody tried to send to another node.");
+    static const auto escaped =
+        metrics::counter("dwcp_actor_local_message_escaped_total",
+                         "Messages for this process that somebody tried to send to another node.");
     escaped.add();
     log::error("local_message_escaped",
                {{"remedy", "send a ControlFrame to other nodes; Local<T> stays in its process"}});

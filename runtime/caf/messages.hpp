@@ -2,14 +2,16 @@
 //
 // There are exactly two kinds, and each rules out traps of CAF 0.17:
 //
-//   ControlFrame   The only thing that crosses nodes: at most kControlFrameBytes of Cap'n Proto bytes. Raw bytes cannot carry
-//                  a float field, which BASP corrupts (an infinity hangs the peer's I/O thread), and the length is
-//                  checked before anything is allocated.
-//   Local<T>       Anything inside the process: one immutable shared T, never copied. Serialising it is an error that is
-//                  logged and counted, so a message meant for this process can never arrive somewhere as an empty one.
+//   ControlFrame   The only thing that crosses nodes: at most kControlFrameBytes of Cap'n Proto bytes. Raw
+//                  bytes cannot carry a float field, which BASP corrupts (an infinity hangs the peer's I/O
+//                  thread), and the length is checked before anything is allocated.
+//   Local<T>       Anything inside the process: one immutable shared T, never copied. Serialising it is an
+//                  error that is logged and counted, so a message meant for this process can never arrive
+//                  somewhere as an empty one.
 //
-// To add a message: declare its struct in the actor's messages.hpp, forward-declare it here and add one line to the block.
-// An unlisted type compiles but arrives empty on the other side; tests/actors round-trips every listed type.
+// To add a message: declare its struct in the actor's messages.hpp, forward-declare it here and add one line
+// to the block. An unlisted type compiles but arrives empty on the other side; tests/actors round-trips every
+// listed type.
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -77,8 +79,8 @@ struct PeerResponse;
 
 namespace dwcp::actor {
 
-/// CAF's BASP announces a payload length before any authentication and allocates it; ours is bounded here and in the
-/// control link. 64 KiB holds any command or status; bulk data has its own links.
+/// CAF's BASP announces a payload length before any authentication and allocates it; ours is bounded here and
+/// in the control link. 64 KiB holds any command or status; bulk data has its own links.
 inline constexpr std::size_t kControlFrameBytes = 64U << 10;
 
 class ControlFrame {
@@ -104,10 +106,11 @@ class ControlFrame {
     SharedBytes bytes_;
 };
 
-/// Logs, counts (dwcp_actor_local_message_escaped_total) and returns the error for a Local<T> at a node's edge.
+/// Logs, counts (dwcp_actor_local_message_escaped_total) and returns the error for a Local<T> at a node's
+/// edge.
 caf::error refuse_to_serialise_local();
 
-template <class T>
+template<class T>
 class Local {
   public:
     Local() = default;

@@ -1,8 +1,8 @@
-// Who lives at an actor path now. Callers hold paths ("manager/0"), never handles: a restarted actor has a new handle, and
-// a stale one would only ever answer "receiver down".
+// Who lives at an actor path now. Callers hold paths ("manager/0"), never handles: a restarted actor has a
+// new handle, and a stale one would only ever answer "receiver down".
 //
-// Life cycle: one a node, outlives the actor system. The supervisor publishes a child when it starts and withdraws it when
-// it ends; everybody else resolves, just before sending. Thread-safe.
+// Life cycle: one a node, outlives the actor system. The supervisor publishes a child when it starts and
+// withdraws it when it ends; everybody else resolves, just before sending. Thread-safe.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -38,7 +38,8 @@ struct ActorStats {
 /// One life of one actor.
 struct Live {
     caf::actor handle;
-    std::uint64_t life = 0; ///< 1 for the first start, then 2, ...: late answers of a dead life can be told apart.
+    std::uint64_t life =
+        0; ///< 1 for the first start, then 2, ...: late answers of a dead life can be told apart.
     TimePoint since{};
     std::shared_ptr<const ActorStats> stats;
 };
@@ -54,8 +55,10 @@ class Resolver {
     void clear();
 
     std::optional<Live> find(const std::string& path) const;
-    /// Waits until a life newer than `after` is published, for callers outside the actor system. nullopt at the deadline.
-    std::optional<Live> wait_for_life_after(const std::string& path, std::uint64_t after, TimePoint deadline) const;
+    /// Waits until a life newer than `after` is published, for callers outside the actor system. nullopt at
+    /// the deadline.
+    std::optional<Live> wait_for_life_after(const std::string& path, std::uint64_t after,
+                                            TimePoint deadline) const;
 
   private:
     mutable std::mutex mutex_;

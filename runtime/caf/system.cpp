@@ -11,11 +11,13 @@ struct System::Config : caf::actor_system_config {
     explicit Config(const SystemOptions& options) {
         add_message_types<caf::id_block::dwcp_messages>();
         load<caf::io::middleman>();
-        set("middleman.heartbeat-interval", caf::timespan{std::chrono::milliseconds(options.heartbeat_interval_ms)});
-        set("middleman.connection-timeout", caf::timespan{std::chrono::milliseconds(options.heartbeat_timeout_ms)});
-        set("scheduler.max-threads", std::size_t{options.threads != 0
-                                                     ? options.threads
-                                                     : std::max(2U, std::thread::hardware_concurrency())});
+        set("middleman.heartbeat-interval",
+            caf::timespan{std::chrono::milliseconds(options.heartbeat_interval_ms)});
+        set("middleman.connection-timeout",
+            caf::timespan{std::chrono::milliseconds(options.heartbeat_timeout_ms)});
+        set("scheduler.max-threads",
+            std::size_t{options.threads != 0 ? options.threads
+                                             : std::max(2U, std::thread::hardware_concurrency())});
         // CAF's own log and its default stdout printing are not ours: everything goes through runtime/log.
         set("logger.verbosity", caf::atom("quiet"));
         if (options.deterministic) {

@@ -12,8 +12,8 @@ namespace dwcp::actor {
 struct SystemOptions {
     std::uint32_t heartbeat_interval_ms = 500; ///< Off by default in CAF; both ends must use the same values.
     std::uint32_t heartbeat_timeout_ms = 2000;
-    std::uint32_t threads = 0;          ///< 0: one a core, at least 2.
-    bool deterministic = false;         ///< Tests: scheduler and network run by hand, see tests/actors/fixture.hpp.
+    std::uint32_t threads = 0;  ///< 0: one a core, at least 2.
+    bool deterministic = false; ///< Tests: scheduler and network run by hand, see tests/actors/fixture.hpp.
 };
 
 /// Configuration and system together, since CAF wants the first to outlive the second.

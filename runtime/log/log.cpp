@@ -16,7 +16,8 @@
 namespace dwcp::log {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 64U << 20; // one file fits an editor; four files bound the disk a log can take
+constexpr std::size_t kFileBytesMax =
+    64U << 20; // one file fits an editor; four files bound the disk a log can take
 constexpr std::size_t kFilesKept = 3;
 
 struct State {
@@ -37,7 +38,8 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
 }
 
 State& state() {
-    static State instance{make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>()), Format::console, {}, 0};
+    static State instance{
+        make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>()), Format::console, {}, 0};
     return instance;
 }
 
@@ -73,8 +75,10 @@ std::string render_json(Level level, std::string_view event, Fields fields, Orig
     if (!origin.actor.empty()) text("actor", origin.actor);
     if (!origin.trace.empty()) text("trace", origin.trace);
     for (const Field& field : fields) {
-        if (field.quoted()) text(field.key(), field.value());
-        else line += fmt::format(R"(,"{}":{})", field.key(), field.value());
+        if (field.quoted())
+            text(field.key(), field.value());
+        else
+            line += fmt::format(R"(,"{}":{})", field.key(), field.value());
     }
     line += '}';
     return line;
@@ -90,8 +94,10 @@ std::string render_console(Level level, std::string_view event, Fields fields, O
         line += fmt::format(" {}=", field.key());
         // Quote whatever could be mistaken for more than one field or could move the cursor.
         const bool plain = field.value().find_first_of(" \"=\n\r\t\x1b") == std::string_view::npos;
-        if (field.quoted() && !plain) append_quoted(line, field.value());
-        else line += field.value();
+        if (field.quoted() && !plain)
+            append_quoted(line, field.value());
+        else
+            line += field.value();
     }
     return line;
 }
@@ -105,8 +111,11 @@ std::string Field::number_text(double value) {
 void configure(const Options& options) {
     State& s = state();
     spdlog::sink_ptr sink;
-    if (options.file.empty()) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    else sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file, kFileBytesMax, kFilesKept);
+    if (options.file.empty())
+        sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    else
+        sink =
+            std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file, kFileBytesMax, kFilesKept);
     s.logger = make_logger(std::move(sink));
     s.format = options.format;
     s.node = options.node;

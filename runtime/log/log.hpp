@@ -1,13 +1,14 @@
 // Structured logging behind spdlog: JSON lines for machines, aligned text for a console.
 //
-// Every line carries time, level, node, incarnation, and what the caller gives: event name, actor path, trace id and
-// key-value fields. Event names are lower_snake_case and stable: alerts and tests match on them. Secrets never go in.
+// Every line carries time, level, node, incarnation, and what the caller gives: event name, actor path, trace
+// id and key-value fields. Event names are lower_snake_case and stable: alerts and tests match on them.
+// Secrets never go in.
 //
 //   log::info("peer_up", {{"peer", name}, {"rtt_ms", rtt}});
 //   log::warn("block_corrupted", {{"key", hash.hex()}}, {.actor = "manager/0", .trace = id});
 //
-// Life cycle: configure() once in main before threads start; shutdown() flushes at the end. Before configure(), lines go
-// to stderr as text. All functions are thread-safe.
+// Life cycle: configure() once in main before threads start; shutdown() flushes at the end. Before
+// configure(), lines go to stderr as text. All functions are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -44,20 +45,23 @@ class Field {
     Field(std::string_view key, const std::string& value) : Field(key, std::string_view(value)) {}
     Field(std::string_view key, const char* value) : Field(key, std::string_view(value)) {}
     Field(std::string_view key, bool value) : key_(key), value_(value ? "true" : "false"), quoted_(false) {}
-    template <class T>
-        requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-    Field(std::string_view key, T value) : key_(key), value_(number(value)), quoted_(false) {}
+    template<class T>
+    requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) Field(std::string_view key, T value)
+        : key_(key), value_(number(value)), quoted_(false) {}
 
     std::string_view key() const { return key_; }
     std::string_view value() const { return value_; }
     bool quoted() const { return quoted_; }
 
   private:
-    template <class T>
+    template<class T>
     static std::string number(T value) {
-        if constexpr (std::is_floating_point_v<T>) return number_text(static_cast<double>(value));
-        else if constexpr (std::is_signed_v<T>) return std::to_string(static_cast<long long>(value));
-        else return std::to_string(static_cast<unsigned long long>(value));
+        if constexpr (std::is_floating_point_v<T>)
+            return number_text(static_cast<double>(value));
+        else if constexpr (std::is_signed_v<T>)
+            return std::to_string(static_cast<long long>(value));
+        else
+            return std::to_string(static_cast<unsigned long long>(value));
     }
     static std::string number_text(double value); // shortest form; non-finite becomes null
 

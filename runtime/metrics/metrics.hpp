@@ -1,14 +1,16 @@
 // The one facade over prometheus-cpp core. Nobody else includes prometheus headers.
 //
-// Names follow Prometheus' conventions: dwcp_<room>_<what>_<unit>, counters end in _total, base units (seconds, bytes,
-// ratio 0..1), bounded labels, no ids in labels. Registration happens once, in a class's own Probe struct:
+// Names follow Prometheus' conventions: dwcp_<room>_<what>_<unit>, counters end in _total, base units
+// (seconds, bytes, ratio 0..1), bounded labels, no ids in labels. Registration happens once, in a class's own
+// Probe struct:
 //
 //   struct Probe {
-//       metrics::Counter accepted = metrics::counter("dwcp_manager_workloads_accepted_total", "Workloads admitted.");
+//       metrics::Counter accepted = metrics::counter("dwcp_manager_workloads_accepted_total", "Workloads
+//       admitted.");
 //   };
 //
-// Registering the same name with the same labels again returns the same series, so restarted actors keep their counts.
-// Handles are cheap to copy, thread-safe and live as long as the process.
+// Registering the same name with the same labels again returns the same series, so restarted actors keep
+// their counts. Handles are cheap to copy, thread-safe and live as long as the process.
 #pragma once
 
 #include <map>
@@ -47,7 +49,8 @@ class Histogram {
     void observe(double value) const;
 
   private:
-    friend Histogram histogram(const std::string&, const std::string&, const std::vector<double>&, const Labels&);
+    friend Histogram histogram(const std::string&, const std::string&, const std::vector<double>&,
+                               const Labels&);
     explicit Histogram(void* handle) : handle_(handle) {}
     void* handle_;
 };

@@ -27,7 +27,9 @@ constexpr const char* kLanes[] = {"consensus/metadata", "consensus/bulk"};
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
-double milliseconds_since(TimePoint then) { return std::chrono::duration<double, std::milli>(now() - then).count(); }
+double milliseconds_since(TimePoint then) {
+    return std::chrono::duration<double, std::milli>(now() - then).count();
+}
 
 std::string text_of(const json& args, const char* key) {
     const auto found = args.find(key);
@@ -62,15 +64,18 @@ Result<json> Admin::run_here(const std::string& verb, const json& args) {
 Result<json> Admin::run_there(const NodeName& node, const std::string& verb, json args) {
     const auto peers = services_.control.peers();
     const bool known = std::ranges::any_of(peers, [&](const auto& peer) { return peer.name == node; });
-    if (!known) return fail(Errc::not_found, "no node '" + node + "' in this cluster", "`dwcp-shell -c nodes` lists them");
+    if (!known)
+        return fail(Errc::not_found, "no node '" + node + "' in this cluster",
+                    "`dwcp-shell -c nodes` lists them");
     args.erase("node");
     if (verb == "events") {
         args["limit"] = std::min<std::uint64_t>(number_of(args, "limit", kEventsDefault), kRemoteEventsMax);
     }
     const auto promise = std::make_shared<std::promise<Result<Bytes>>>();
     auto answer = promise->get_future();
-    services_.control.request(node, kAdminService, to_bytes(json{{"verb", verb}, {"args", args}}.dump()), kRemoteDeadline,
-                              {}, [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
+    services_.control.request(node, kAdminService, to_bytes(json{{"verb", verb}, {"args", args}}.dump()),
+                              kRemoteDeadline, {},
+                              [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
     const auto reply = answer.get();
     if (!reply) return std::unexpected(reply.error());
     auto parsed = json::parse(as_text(*reply), nullptr, false);
@@ -93,8 +98,8 @@ Result<Bytes> Admin::serve(const links::PeerRequest& request) {
 json Admin::lanes() {
     json lanes = json::array();
     for (const auto* path : kLanes) {
-        const auto reply =
-            actor::call(services_.system, services_.resolver, path, consensus::QueryLane{}, now() + kAskDeadline);
+        const auto reply = actor::call(services_.system, services_.resolver, path, consensus::QueryLane{},
+                                       now() + kAskDeadline);
         if (!reply) continue;
         const auto& s = (*reply)->status;
         lanes.push_back({{"lane", s.lane},
@@ -118,7 +123,8 @@ json Admin::workload_counts() {
         const auto reply = actor::call(services_.system, services_.resolver, "manager/" + std::to_string(i),
                                        manager::QueryWorkloads{}, now() + kAskDeadline);
         if (!reply) continue;
-        for (const auto& report : (*reply)->list) counts[report.state] = counts[report.state].get<int>() + 1;
+        for (const auto& report : (*reply)->list)
+            counts[report.state] = counts[report.state].get<int>() + 1;
     }
     return counts;
 }
@@ -127,7 +133,8 @@ json Admin::status() {
     const auto checks = health();
     std::uint64_t restarts = 0;
     const auto children = services_.board.all();
-    for (const auto& child : children) restarts += child.restarts;
+    for (const auto& child : children)
+        restarts += child.restarts;
     const auto stats = services_.store.stats();
     return {{"node", services_.identity.name},
             {"site", services_.identity.site},
@@ -161,14 +168,10 @@ json Admin::nodes() {
                     {"problem", ""}});
     const auto data = services_.data.status();
     for (const auto& peer : services_.control.peers()) {
-        json entry{{"name", peer.name},
-                   {"site", peer.site},
-                   {"self", false},
-                   {"up", peer.up},
-                   {"address", peer.address},
-                   {"incarnation", fmt::format("{:016x}", peer.incarnation)},
-                   {"rtt_ms", peer.rtt_ms},
-                   {"since_ms", peer.since_ms},
+        json entry{{"name", peer.name},       {"site", peer.site},
+                   {"self", false},           {"up", peer.up},
+                   {"address", peer.address}, {"incarnation", fmt::format("{:016x}", peer.incarnation)},
+                   {"rtt_ms", peer.rtt_ms},   {"since_ms", peer.since_ms},
                    {"problem", peer.problem}};
         for (const auto& link : data) {
             if (link.name != peer.name) continue;
@@ -193,12 +196,8 @@ json Admin::nodes() {
 json Admin::tree() {
     json actors = json::array();
     for (const auto& child : services_.board.all()) {
-        json entry{{"path", child.path},
-                   {"parent", child.parent},
-                   {"state", child.state},
-                   {"life", child.life},
-                   {"restarts", child.restarts},
-                   {"last_reason", child.last_reason}};
+        json entry{{"path", child.path}, {"parent", child.parent},     {"state", child.state},
+                   {"life", child.life}, {"restarts", child.restarts}, {"last_reason", child.last_reason}};
         const auto live = services_.resolver.find(child.path);
         entry["uptime_ms"] = live ? milliseconds_since(live->since) : 0.0;
         entry["mailbox_depth"] = live ? live->stats->depth() : 0;
@@ -253,8 +252,10 @@ json Admin::health() {
     json checks = json::array();
     bool broken = false;
     bool impaired = false;
-    const auto check = [&](const std::string& name, bool ok, const std::string& detail, TimePoint begin, bool vital) {
-        checks.push_back({{"name", name}, {"ok", ok}, {"detail", detail}, {"seconds", milliseconds_since(begin) / 1000}});
+    const auto check = [&](const std::string& name, bool ok, const std::string& detail, TimePoint begin,
+                           bool vital) {
+        checks.push_back(
+            {{"name", name}, {"ok", ok}, {"detail", detail}, {"seconds", milliseconds_since(begin) / 1000}});
         (vital ? broken : impaired) |= !ok;
     };
     for (const auto& child : services_.board.all()) {
@@ -265,10 +266,12 @@ json Admin::health() {
             // CAF answers this question through the actor's mailbox, whatever its handlers are.
             caf::scoped_actor self{services_.system};
             self->request(live->handle, kProbeDeadline, caf::sys_atom_v, caf::get_atom_v, "info")
-                .receive([](caf::ok_atom, const std::string&, const caf::strong_actor_ptr&, const std::string&) {},
-                         [&](const caf::error& error) { detail = actor::from_caf(error).message; });
+                .receive(
+                    [](caf::ok_atom, const std::string&, const caf::strong_actor_ptr&, const std::string&) {},
+                    [&](const caf::error& error) { detail = actor::from_caf(error).message; });
         }
-        // One that is being restarted is the supervisor doing its work; one that is there and does not answer is broken.
+        // One that is being restarted is the supervisor doing its work; one that is there and does not answer
+        // is broken.
         check("actor " + child.path, detail.empty(), detail, begin, live.has_value());
     }
     {
@@ -278,12 +281,16 @@ json Admin::health() {
         const auto written = services_.store.write(batch, store::Sync::yes);
         check("store write", written.has_value(), written ? "" : written.error().message, begin, true);
     }
-    for (const auto& peer : services_.control.peers()) check("peer " + peer.name, peer.up, peer.problem, now(), false);
+    for (const auto& peer : services_.control.peers())
+        check("peer " + peer.name, peer.up, peer.problem, now(), false);
     for (const auto& lane : lanes()) {
-        check("lane " + lane["lane"].get<std::string>(), lane["available"].get<bool>(), lane["note"].get<std::string>(),
-              now(), false);
+        check("lane " + lane["lane"].get<std::string>(), lane["available"].get<bool>(),
+              lane["note"].get<std::string>(), now(), false);
     }
-    return {{"status", broken ? "unhealthy" : impaired ? "degraded" : "healthy"}, {"checks", std::move(checks)}};
+    return {{"status", broken     ? "unhealthy"
+                       : impaired ? "degraded"
+                                  : "healthy"},
+            {"checks", std::move(checks)}};
 }
 
 } // namespace dwcp::node

@@ -40,8 +40,8 @@ class Admin {
   public:
     explicit Admin(AdminServices services);
 
-    /// Runs a verb on the node that `args.node` names, or here. Errors: not_found (verb, node, actor), invalid_argument, and
-    /// what the link to that node says.
+    /// Runs a verb on the node that `args.node` names, or here. Errors: not_found (verb, node, actor),
+    /// invalid_argument, and what the link to that node says.
     Result<nlohmann::json> run(const std::string& verb, const nlohmann::json& args);
     /// Serves the same for other nodes.
     Result<Bytes> serve(const links::PeerRequest& request);

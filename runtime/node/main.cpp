@@ -4,13 +4,13 @@
 #include "runtime/node/node.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <csignal>
+#include <cstdio>
 #include <pthread.h>
 #include <sys/signal.h>
-#include <unistd.h>
-
-#include <cstdio>
 #include <thread>
+#include <unistd.h>
 
 namespace {
 
@@ -38,7 +38,8 @@ int wait_for_signal(const sigset_t& set) {
 int run(const dwcp::config::NodeConfig& config) {
     const auto signals = block_signals();
     auto node = dwcp::node::Node::start(config, [] {
-        dwcp::log::error("supervisor_lost", {{"remedy", "the process stops; its service manager starts it afresh"}});
+        dwcp::log::error("supervisor_lost",
+                         {{"remedy", "the process stops; its service manager starts it afresh"}});
         kill(getpid(), SIGTERM);
     });
     if (!node) {
@@ -69,10 +70,12 @@ int main(int argc, char** argv) {
     std::string key;
     bool check = false;
     bool print = false;
-    app.add_option("--config", path, "The node's TOML file, e.g. node_configs/site-a.toml")->type_name("FILE");
+    app.add_option("--config", path, "The node's TOML file, e.g. node_configs/site-a.toml")
+        ->type_name("FILE");
     app.add_flag("--check", check, "Say everything that is wrong with the file and start nothing");
     app.add_flag("--print-config", print, "Print the effective configuration with every key explained");
-    app.add_option("--explain", key, "Explain one configuration key, e.g. data.streams_max")->type_name("KEY");
+    app.add_option("--explain", key, "Explain one configuration key, e.g. data.streams_max")
+        ->type_name("KEY");
     app.set_version_flag("--version", "dwcp-node " DWCP_VERSION);
     app.footer("Exit codes: 0 drained and stopped, 1 failed, 2 wrong usage or configuration.");
     try {
@@ -90,14 +93,17 @@ int main(int argc, char** argv) {
             std::fputs(dwcp::config::print_example().c_str(), stdout);
             return 0;
         }
-        std::fprintf(stderr, "dwcp-node: --config FILE is required\n  try: dwcp-node --config node_configs/site-a.toml\n");
+        std::fprintf(
+            stderr,
+            "dwcp-node: --config FILE is required\n  try: dwcp-node --config node_configs/site-a.toml\n");
         return kExitConfig;
     }
     const auto config = dwcp::config::load_file(path);
     if (!config) {
-        for (const auto& problem : config.error().list) std::fprintf(stderr, "%s\n", problem.c_str());
-        std::fprintf(stderr, "dwcp-node: %zu problem(s) in %s; nothing was started\n", config.error().list.size(),
-                     path.c_str());
+        for (const auto& problem : config.error().list)
+            std::fprintf(stderr, "%s\n", problem.c_str());
+        std::fprintf(stderr, "dwcp-node: %zu problem(s) in %s; nothing was started\n",
+                     config.error().list.size(), path.c_str());
         return kExitConfig;
     }
     if (print) {

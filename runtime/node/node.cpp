@@ -38,7 +38,7 @@ constexpr Duration kSweepEvery = std::chrono::hours(1);
 Duration ms(std::uint32_t value) { return std::chrono::milliseconds(value); }
 
 /// A Result<T> that must hold: the Error leaves the builder.
-template <class T>
+template<class T>
 T need(Result<T> result) {
     if (!result) throw result.error();
     if constexpr (!std::is_void_v<T>) return std::move(*result);
@@ -59,7 +59,8 @@ class RunningNode final : public Node {
   private:
     void end();
     std::vector<supervisor::Child> children();
-    supervisor::Child child(const std::string& path, std::function<caf::actor(actor::ActorContext)> start) const;
+    supervisor::Child child(const std::string& path,
+                            std::function<caf::actor(actor::ActorContext)> start) const;
     supervisor::Child lane(const std::string& name, consensus::StateMachine& machine);
     supervisor::Child manager(std::uint32_t instance);
     wire::NodeSpace own_space() const;
@@ -99,7 +100,8 @@ class RunningNode final : public Node {
     std::thread sweeper_;
 };
 
-// --- state -------------------------------------------------------------------------------------------------------------
+// --- state
+// -------------------------------------------------------------------------------------------------------------
 
 void RunningNode::open_state() {
     std::error_code failed;
@@ -108,9 +110,11 @@ void RunningNode::open_state() {
         throw Error{Errc::io_error, "data directory " + config_.data_dir + ": " + failed.message(),
                     "choose another node.data_dir or create it for this user"};
     }
-    identity_ = need(identity::load_or_create(config_.data_dir, config_.name, config_.site, config_.cluster_id));
+    identity_ =
+        need(identity::load_or_create(config_.data_dir, config_.name, config_.site, config_.cluster_id));
     operator_token_ = need(identity::load_or_create_operator_token(config_.data_dir));
-    log::configure({config_.log_level, config_.log_format, config_.log_file, config_.name, identity_.incarnation});
+    log::configure(
+        {config_.log_level, config_.log_format, config_.log_file, config_.name, identity_.incarnation});
     log::info("node_starting", {{"version", DWCP_VERSION}, {"public_key", identity_.public_key().hex()}});
     store_ = need(store::Store::open({.directory = config_.data_dir + "/store"}));
     keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
@@ -119,7 +123,8 @@ void RunningNode::open_state() {
     // Unfinished workloads pin their blocks before the first sweep may look at them.
     need(manager::Journal(*store_).recover([](const std::string&) { return true; }, *keeper_));
     std::map<NodeName, std::string> keys;
-    for (const auto& peer : config_.peers) keys[peer.name] = peer.public_key;
+    for (const auto& peer : config_.peers)
+        keys[peer.name] = peer.public_key;
     trust_ = need(identity::TrustStore::open(config_.data_dir, keys));
     disk_ = std::make_unique<WorkerPool>("disk", kDiskThreads, kDiskQueueMax);
     codecs_ = std::make_unique<WorkerPool>("codec", config_.worker_threads, kCodecQueueMax);
@@ -135,11 +140,13 @@ void RunningNode::open_state() {
     });
 }
 
-// --- links -------------------------------------------------------------------------------------------------------------
+// --- links
+// -------------------------------------------------------------------------------------------------------------
 
 void RunningNode::join_links() {
-    system_ = std::make_unique<actor::System>(actor::SystemOptions{
-        .heartbeat_interval_ms = config_.heartbeat_interval_ms, .heartbeat_timeout_ms = config_.heartbeat_timeout_ms});
+    system_ = std::make_unique<actor::System>(
+        actor::SystemOptions{.heartbeat_interval_ms = config_.heartbeat_interval_ms,
+                             .heartbeat_timeout_ms = config_.heartbeat_timeout_ms});
     links::DataPlaneOptions data;
     data.listen_host = config_.data.host;
     data.listen_port = config_.data.port;
@@ -165,7 +172,8 @@ void RunningNode::join_links() {
     control.connect_timeout_ms = config_.connect_timeout_ms;
     control.reconnect_min_ms = config_.reconnect_min_ms;
     control.reconnect_max_ms = config_.reconnect_max_ms;
-    control_ = need(links::ControlLinks::start(control, peers, *system_, resolver_, identity_, *trust_, events_));
+    control_ =
+        need(links::ControlLinks::start(control, peers, *system_, resolver_, identity_, *trust_, events_));
 }
 
 void RunningNode::tell_about_peer(const links::PeerState& peer) {
@@ -178,22 +186,27 @@ void RunningNode::tell_about_peer(const links::PeerState& peer) {
 
 void RunningNode::serve_peers() {
     control_->watch([this](const links::PeerState& peer) { tell_about_peer(peer); });
-    control_->serve_function(allocator::kSpaceService,
-                             [this](const links::PeerRequest&) -> Result<Bytes> { return wire::encode(own_space()); });
-    control_->serve_function(gateway::kFindService, [this](const links::PeerRequest& request) -> Result<Bytes> {
-        const auto found = metadata_->find(std::string(as_text(request.body)));
-        if (!found) return std::unexpected(found.error());
-        return *found ? manager::Metadata::encode_stored(**found) : Bytes();
+    control_->serve_function(allocator::kSpaceService, [this](const links::PeerRequest&) -> Result<Bytes> {
+        return wire::encode(own_space());
     });
-    control_->serve_function(kAdminService, [this](const links::PeerRequest& request) { return admin_->serve(request); });
+    control_->serve_function(gateway::kFindService,
+                             [this](const links::PeerRequest& request) -> Result<Bytes> {
+                                 const auto found = metadata_->find(std::string(as_text(request.body)));
+                                 if (!found) return std::unexpected(found.error());
+                                 return *found ? manager::Metadata::encode_stored(**found) : Bytes();
+                             });
+    control_->serve_function(kAdminService,
+                             [this](const links::PeerRequest& request) { return admin_->serve(request); });
 }
 
-// --- actors ------------------------------------------------------------------------------------------------------------
+// --- actors
+// ------------------------------------------------------------------------------------------------------------
 
 NodeName RunningNode::sequencer() const {
     if (!config_.sequencer.empty()) return config_.sequencer;
     NodeName first = config_.name;
-    for (const auto& peer : config_.peers) first = std::min(first, peer.name);
+    for (const auto& peer : config_.peers)
+        first = std::min(first, peer.name);
     return first;
 }
 
@@ -217,12 +230,14 @@ supervisor::Child RunningNode::lane(const std::string& name, consensus::StateMac
     options.name = name;
     options.self = config_.name;
     options.members.push_back(config_.name);
-    for (const auto& peer : config_.peers) options.members.push_back(peer.name);
+    for (const auto& peer : config_.peers)
+        options.members.push_back(peer.name);
     std::ranges::sort(options.members);
     options.sequencer = sequencer();
     options.incarnation = identity_.incarnation;
     return child("consensus/" + name, [this, options, &machine](actor::ActorContext context) {
-        return consensus::spawn_lane(*system_, std::move(context), options, *store_, *disk_, *control_, machine);
+        return consensus::spawn_lane(*system_, std::move(context), options, *store_, *disk_, *control_,
+                                     machine);
     });
 }
 
@@ -254,7 +269,8 @@ std::vector<supervisor::Child> RunningNode::children() {
     for (std::uint32_t i = 0; i < config_.allocator_instances; ++i) {
         children.push_back(child("allocator/" + std::to_string(i), [this](actor::ActorContext context) {
             return allocator::spawn_allocator(*system_, std::move(context),
-                                              {config_.name, config_.site, [this] { return own_space(); }}, *control_);
+                                              {config_.name, config_.site, [this] { return own_space(); }},
+                                              *control_);
         }));
     }
     for (std::uint32_t i = 0; i < config_.compression_instances; ++i) {
@@ -263,33 +279,40 @@ std::vector<supervisor::Child> RunningNode::children() {
                                                   {static_cast<double>(config_.link_mbps)}, *codecs_);
         }));
     }
-    for (std::uint32_t i = 0; i < config_.manager_instances; ++i) children.push_back(manager(i));
+    for (std::uint32_t i = 0; i < config_.manager_instances; ++i)
+        children.push_back(manager(i));
     if (config_.gateway) {
         children.push_back(child("gateway/0", [this](actor::ActorContext context) {
-            return gateway::spawn_gateway(*system_, std::move(context), {config_.manager_instances, draining_});
+            return gateway::spawn_gateway(*system_, std::move(context),
+                                          {config_.manager_instances, draining_});
         }));
     }
     return children;
 }
 
 void RunningNode::grow_tree() {
-    admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_, *control_,
-                                                   *data_, draining_, config_.manager_instances, config_.control.text()});
+    admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_,
+                                                   *control_, *data_, draining_, config_.manager_instances,
+                                                   config_.control.text()});
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
-    supervisor_ = supervisor::spawn_supervisor(*system_, std::move(context), {children(), on_lost_}, board_, events_);
+    supervisor_ =
+        supervisor::spawn_supervisor(*system_, std::move(context), {children(), on_lost_}, board_, events_);
     resolver_.publish("supervisor", supervisor_, stats, std::chrono::steady_clock::now());
     serve_peers();
 }
 
-// --- clients -----------------------------------------------------------------------------------------------------------
+// --- clients
+// -----------------------------------------------------------------------------------------------------------
 
 void RunningNode::listen() {
     gateway::BackendOptions options;
     options.self = config_.name;
     options.sequencer = sequencer();
     options.manager_instances = config_.manager_instances;
-    options.admin = [this](const std::string& verb, const nlohmann::json& args) { return admin_->run(verb, args); };
+    options.admin = [this](const std::string& verb, const nlohmann::json& args) {
+        return admin_->run(verb, args);
+    };
     options.health = [this] { return admin_->health(); };
     options.ready = [this]() -> Result<void> {
         if (*draining_) return fail(Errc::unavailable, "this node is draining", "use another node");
@@ -298,23 +321,26 @@ void RunningNode::listen() {
     options.is_operator_token = [this](std::string_view token) {
         return crypto::equal_constant_time(as_bytes(token), as_bytes(operator_token_));
     };
-    backend_ = std::make_unique<gateway::ActorBackend>(std::move(options), *system_, resolver_, *control_, *metadata_,
-                                                       *transactions_);
+    backend_ = std::make_unique<gateway::ActorBackend>(std::move(options), *system_, resolver_, *control_,
+                                                       *metadata_, *transactions_);
     http_ = std::make_unique<http::HttpServer>();
-    gateway::Limits limits;
-    limits.object_bytes_max = config_.object_bytes_max;
-    gateway::register_routes(*http_, *backend_, limits);
+    gateway::RouteOptions routes;
+    routes.object_bytes_max = config_.object_bytes_max;
+    routes.operator_token_file = config_.data_dir + "/operator.token";
+    gateway::register_routes(*http_, *backend_, routes);
     http::Options server;
     server.host = config_.http.host;
     server.port = config_.http.port;
     server.threads = config_.http_threads;
     server.idle_timeout = std::chrono::milliseconds(config_.http_idle_timeout_ms);
     need(http_->start(server));
-    events_.record("node_started", config_.name,
-                   {{"http", config_.http.text()}, {"control", config_.control.text()}, {"data", config_.data.text()}});
+    events_.record(
+        "node_started", config_.name,
+        {{"http", config_.http.text()}, {"control", config_.control.text()}, {"data", config_.data.text()}});
 }
 
-// --- the end -----------------------------------------------------------------------------------------------------------
+// --- the end
+// -----------------------------------------------------------------------------------------------------------
 
 bool RunningNode::drain() {
     *draining_ = true;
@@ -335,7 +361,8 @@ void RunningNode::end() {
     }
     if (supervisor_) caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
     supervisor_ = nullptr;
-    // Links and pools call back into actors, so they end while the actor system still runs; each cancels what is under way.
+    // Links and pools call back into actors, so they end while the actor system still runs; each cancels what
+    // is under way.
     control_.reset();
     data_.reset();
     codecs_.reset();

@@ -1,7 +1,9 @@
-// One node: everything a process hosts, built from its configuration in the order of dependence and ended in the reverse.
+// One node: everything a process hosts, built from its configuration in the order of dependence and ended in
+// the reverse.
 //
-// Life cycle: start() opens the store, joins the links, starts the supervision tree and then listens for clients; drain() stops
-// taking requests and finishes what is under way; the destructor ends the rest. Called by main only.
+// Life cycle: start() opens the store, joins the links, starts the supervision tree and then listens for
+// clients; drain() stops taking requests and finishes what is under way; the destructor ends the rest. Called
+// by main only.
 #pragma once
 
 #include "runtime/config/config.hpp"
@@ -15,7 +17,8 @@ namespace dwcp::node {
 class Node {
   public:
     /// `on_lost` is called from any thread if the root supervisor ends by itself: the process should stop.
-    static Result<std::unique_ptr<Node>> start(const config::NodeConfig& config, std::function<void()> on_lost);
+    static Result<std::unique_ptr<Node>> start(const config::NodeConfig& config,
+                                               std::function<void()> on_lost);
     virtual ~Node() = default;
 
     /// False if requests were still under way at the configured deadline; they are then cut.

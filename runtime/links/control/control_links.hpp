@@ -1,13 +1,15 @@
 // Control links: small authenticated requests between nodes over CAF/BASP, at most 64 KiB each.
 //
-// Life cycle: start() once, after the actor system and before the actors that use it; stop() before the actor system ends.
-// All functions are thread-safe; callbacks run on actor threads, exactly once each, and must not block.
+// Life cycle: start() once, after the actor system and before the actors that use it; stop() before the actor
+// system ends. All functions are thread-safe; callbacks run on actor threads, exactly once each, and must not
+// block.
 //
-// How a link comes up: the node whose name sorts first dials (so two nodes never race to connect). It probes the port with its
-// own non-blocking connect and a deadline, since CAF's connect blocks its one I/O actor, then connects through CAF and
-// exchanges signed hellos: cluster id, wire version, heartbeat settings, incarnation, Ed25519 key, X25519 session key. Either end
-// refuses what does not match, and both ends log and show why. Every later frame carries a MAC under the session key and a
-// sequence number; what fails is counted by peer and reason and dropped. Reconnecting backs off with jitter.
+// How a link comes up: the node whose name sorts first dials (so two nodes never race to connect). It probes
+// the port with its own non-blocking connect and a deadline, since CAF's connect blocks its one I/O actor,
+// then connects through CAF and exchanges signed hellos: cluster id, wire version, heartbeat settings,
+// incarnation, Ed25519 key, X25519 session key. Either end refuses what does not match, and both ends log and
+// show why. Every later frame carries a MAC under the session key and a sequence number; what fails is
+// counted by peer and reason and dropped. Reconnecting backs off with jitter.
 //
 // Peers going up and down are events ("peer_up", "peer_down", "peer_refused") and reach subscribers in order.
 #pragma once
@@ -83,8 +85,9 @@ class ControlLinks {
     using Server = std::function<Result<Bytes>(const PeerRequest&)>;
 
     static Result<std::unique_ptr<ControlLinks>> start(const ControlOptions& options,
-                                                       const std::vector<ControlPeer>& peers, actor::System& system,
-                                                       actor::Resolver& resolver, const identity::Identity& self,
+                                                       const std::vector<ControlPeer>& peers,
+                                                       actor::System& system, actor::Resolver& resolver,
+                                                       const identity::Identity& self,
                                                        identity::TrustStore& trust, EventRing& events);
     /// Ends the gateway and the links; what is under way fails with Errc::cancelled.
     virtual ~ControlLinks() = default;
@@ -96,8 +99,8 @@ class ControlLinks {
     /// The same for a function; it runs on a worker thread and may block up to the request's deadline.
     virtual void serve_function(const std::string& service, Server server) = 0;
 
-    /// Sends `body` to `service` on `peer`. A peer that is down fails at once with Errc::unavailable; an Error that the
-    /// serving side answers arrives as that error.
+    /// Sends `body` to `service` on `peer`. A peer that is down fails at once with Errc::unavailable; an
+    /// Error that the serving side answers arrives as that error.
     virtual void request(const NodeName& peer, const std::string& service, Bytes body, Duration deadline,
                          const WorkloadId& trace, Done done) = 0;
 
