@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,7 @@ class Router {
     struct Match {
         const Route* route = nullptr; ///< Null: nothing serves this.
         std::string rest;             ///< What '*' stands for.
-        std::vector<std::string>
-            allowed; ///< Without a route: the methods that the path does have; empty: unknown path.
+        std::set<std::string> allowed; ///< Without a route: what the path does take; empty: unknown path.
     };
     Match match(const std::string& method, const std::string& path) const;
 

@@ -1,0 +1,168 @@
+#include "actors/gateway/download.hpp"
+
+#include "actors/gateway/block_window.hpp"
+#include "actors/gateway/range.hpp"
+#include "actors/gateway/views.hpp"
+#include "runtime/http/errors.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dwcp::gateway {
+namespace {
+
+/// Reads the blocks that a stretch of an object lies in, in order.
+class BlockReader {
+  public:
+    BlockReader(Backend& backend, WorkerPool& pool, std::size_t window, std::string manager, WorkloadId trace,
+                wire::Manifest manifest, ByteRange range)
+        : backend_(backend), manager_(std::move(manager)), trace_(std::move(trace)),
+          manifest_(std::move(manifest)), left_bytes_(range.length), skip_bytes_(range.first),
+          window_(pool, window) {
+        while (next_ < manifest_.blocks.size() && skip_bytes_ >= manifest_.blocks[next_].raw_bytes)
+            skip_bytes_ -= manifest_.blocks[next_++].raw_bytes;
+        answered_ = next_;
+        // Bytes of the blocks asked for are counted from the start of the first one.
+        to_request_bytes_ = skip_bytes_ + left_bytes_;
+        read_ahead();
+    }
+
+    /// Waits for the first block, so that an object which cannot be read at all gets a proper error. Once,
+    /// before next().
+    Result<void> prime() {
+        auto piece = fetch();
+        if (!piece) return std::unexpected(piece.error());
+        first_ = std::move(*piece);
+        return {};
+    }
+
+    Result<http::Piece> next() {
+        if (first_.owner) return std::exchange(first_, {});
+        return fetch();
+    }
+
+  private:
+    Result<http::Piece> fetch() {
+        if (window_.empty())
+            return fail(Errc::corrupted, "the object's blocks are shorter than the object", "");
+        auto block = window_.next();
+        if (!block) return std::unexpected(block.error());
+        const BlockRef& ref = manifest_.blocks[answered_++];
+        if (*block == nullptr || (*block)->size() != ref.raw_bytes)
+            return fail(Errc::corrupted,
+                        fmt::format("block {} has not its {} bytes", ref.hash.hex(), ref.raw_bytes), "");
+        read_ahead();
+        ByteView view = ByteView(**block).subspan(std::exchange(skip_bytes_, 0));
+        view = view.first(std::min<std::uint64_t>(view.size(), left_bytes_));
+        left_bytes_ -= view.size();
+        return http::Piece{std::move(*block), view};
+    }
+
+    void read_ahead() {
+        while (!window_.full() && to_request_bytes_ > 0 && next_ < manifest_.blocks.size()) {
+            const BlockRef& ref = manifest_.blocks[next_++];
+            to_request_bytes_ -= std::min<std::uint64_t>(to_request_bytes_, ref.raw_bytes);
+            manager::FetchBlock request{ref, manifest_.replicas, trace_};
+            window_.submit([&backend = backend_, manager = manager_, request = std::move(request)] {
+                return backend.read_block(manager, request);
+            });
+        }
+    }
+
+    Backend& backend_;
+    const std::string manager_;
+    const WorkloadId trace_;
+    const wire::Manifest manifest_;
+    std::size_t next_ = 0;     ///< Block to ask for next.
+    std::size_t answered_ = 0; ///< Block whose answer comes next.
+    std::uint64_t left_bytes_;
+    std::uint64_t skip_bytes_; ///< In the block whose answer comes next.
+    std::uint64_t to_request_bytes_ = 0;
+    http::Piece first_;
+    BlockWindow<SharedBytes> window_;
+};
+
+bool names_etag(std::string_view list, const std::string& etag) {
+    if (list == "*") return true;
+    while (!list.empty()) {
+        std::string_view item = list.substr(0, list.find(','));
+        list.remove_prefix(std::min(item.size() + 1, list.size()));
+        while (item.starts_with(' '))
+            item.remove_prefix(1);
+        while (item.ends_with(' '))
+            item.remove_suffix(1);
+        if (item.starts_with("W/")) item.remove_prefix(2);
+        if (item == etag) return true;
+    }
+    return false;
+}
+
+RangeDecision range_of(const http::Request& request, const wire::Manifest& manifest) {
+    const auto range = request.header("Range");
+    const auto if_range = request.header("If-Range");
+    if (!range || request.method == "HEAD" || (if_range && *if_range != etag_of(manifest)))
+        return {RangeDecision::Kind::whole, {}};
+    return decide_range(*range, manifest.size_bytes);
+}
+
+http::Response not_found(const std::string& key) {
+    return http::error_response({Errc::not_found, fmt::format("there is no object '{}'", key),
+                                 "list what there is with GET /v1/objects?prefix="});
+}
+
+http::Response unsatisfiable(const wire::Manifest& manifest) {
+    auto response = http::error_response(
+        {Errc::invalid_argument,
+         fmt::format("the range lies outside the object's {} bytes", manifest.size_bytes),
+         "ask for a range inside"},
+        416);
+    response.headers.emplace_back("Content-Range", fmt::format("bytes */{}", manifest.size_bytes));
+    return response;
+}
+
+} // namespace
+
+http::Response get_object(http::Request& request, Backend& backend, WorkerPool& pool,
+                          const RouteOptions& options) {
+    if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
+    auto decision = backend.route({"get", request.rest});
+    if (!decision) return http::error_response(decision.error());
+    request.id = decision->id;
+    auto found = backend.find(decision->manager, request.rest);
+    if (!found) return http::error_response(found.error());
+    if (!*found) return not_found(request.rest);
+    wire::Manifest& manifest = **found;
+
+    http::Response response;
+    response.headers = {
+        {"ETag", etag_of(manifest)}, {"X-DWCP-SHA256", manifest.sha256.hex()}, {"Accept-Ranges", "bytes"}};
+    const auto known = request.header("If-None-Match");
+    if (known && names_etag(*known, etag_of(manifest))) {
+        response.status = 304;
+        response.headers.emplace_back("Content-Length", std::to_string(manifest.size_bytes));
+        return response;
+    }
+    const auto wanted = range_of(request, manifest);
+    if (wanted.kind == RangeDecision::Kind::unsatisfiable) return unsatisfiable(manifest);
+    const bool part = wanted.kind == RangeDecision::Kind::part;
+    const ByteRange range = part ? wanted.range : ByteRange{0, manifest.size_bytes};
+    if (part) {
+        response.status = 206;
+        response.headers.emplace_back(
+            "Content-Range",
+            fmt::format("bytes {}-{}/{}", range.first, range.first + range.length - 1, manifest.size_bytes));
+    }
+    response.content_type = manifest.content_type;
+    response.stream_bytes = range.length;
+    response.next = [] { return fail(Errc::internal, "this response has no body"); };
+    if (request.method == "HEAD" || range.length == 0) return response;
+
+    auto reader = std::make_shared<BlockReader>(backend, pool, options.window_blocks, decision->manager,
+                                                decision->id, std::move(manifest), range);
+    if (auto primed = reader->prime(); !primed) return http::error_response(primed.error());
+    response.next = [reader] { return reader->next(); };
+    return response;
+}
+
+} // namespace dwcp::gateway

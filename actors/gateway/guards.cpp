@@ -1,0 +1,62 @@
+#include "actors/gateway/guards.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <cctype>
+
+namespace dwcp::gateway {
+namespace {
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
+    return out;
+}
+
+std::string host_of(std::string_view authority) {
+    if (authority.starts_with('[')) return std::string(authority.substr(0, authority.find(']') + 1));
+    return lower(authority.substr(0, authority.find(':')));
+}
+
+} // namespace
+
+bool is_loopback_authority(std::string_view authority) {
+    const std::string host = host_of(authority);
+    if (host == "localhost" || host.ends_with(".localhost") || host == "[::1]") return true;
+    in_addr address{};
+    return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+}
+
+Result<void> check_same_machine(const http::Request& request) {
+    const auto refuse = [](const std::string& name, const std::string& value) {
+        return fail(Errc::permission_denied, fmt::format("{} '{}' is not this machine", name, value),
+                    "address the node as 127.0.0.1 or localhost, not from a page of another site");
+    };
+    for (auto [host, last] = request.headers.equal_range("Host"); host != last; ++host)
+        if (!is_loopback_authority(host->second)) return refuse("Host", host->second);
+    if (const auto origin = request.header("Origin")) {
+        const std::size_t scheme = origin->find("://");
+        if (scheme == std::string::npos ||
+            !is_loopback_authority(std::string_view(*origin).substr(scheme + 3)))
+            return refuse("Origin", *origin);
+    }
+    return {};
+}
+
+Result<void> check_operator(const http::Request& request, const Backend& backend,
+                            const std::string& token_file) {
+    constexpr std::string_view kScheme = "Bearer ";
+    const auto remedy =
+        fmt::format("send 'Authorization: Bearer TOKEN' with the token in {}",
+                    token_file.empty() ? "the node's data directory, file operator.token" : token_file);
+    const std::string given = request.header("Authorization").value_or("");
+    if (!given.starts_with(kScheme))
+        return fail(Errc::unauthenticated, "this needs the operator token", remedy);
+    if (!backend.is_operator_token(std::string_view(given).substr(kScheme.size())))
+        return fail(Errc::unauthenticated, "this is not the operator token of this node", remedy);
+    return {};
+}
+
+} // namespace dwcp::gateway

@@ -1,0 +1,35 @@
+// The HTTP API of a node: its objects, transactions, workloads, operator verbs and health.
+//
+//   PUT GET HEAD DELETE /v1/objects/KEY        GET /v1/objects?prefix=&cursor=&limit=
+//   POST /v1/transactions                      GET /v1/transactions/ID
+//   GET /v1/workloads   GET /v1/workloads/ID   GET /v1/status  /v1/nodes  /v1/tree  /v1/actors/PATH
+//   /v1/events POST /v1/actors/kill  /v1/actors/restart   GET /metrics  /health  /ready
+//
+// Free of CAF: everything about the node is asked through Backend, so tests run it against a fake one.
+#pragma once
+
+#include "actors/gateway/backend.hpp"
+#include "runtime/http/http_server.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace dwcp::gateway {
+
+struct RouteOptions {
+    /// Refused with too_large before it is read, or as soon as it is over.
+    std::uint64_t object_bytes_max = 64ULL << 30;
+    /// Blocks of one upload or download that are under way at once. Four hide the latency of hashing,
+    /// encoding and storing one behind the others; each costs its request 1 MiB.
+    std::size_t window_blocks = 4;
+    /// Threads that wait for block requests, shared by all requests of the node.
+    std::size_t block_threads = 16;
+    /// Where an operator finds the token; said in the refusal of a request without it.
+    std::string operator_token_file;
+};
+
+/// Before the server starts. `backend` must outlive `server`.
+void register_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options);
+
+} // namespace dwcp::gateway

@@ -1,0 +1,238 @@
+#include "actors/gateway/upload.hpp"
+
+#include "actors/compression/codec.hpp"
+#include "actors/gateway/block_window.hpp"
+#include "actors/gateway/views.hpp"
+#include "protocols/crypto/hash.hpp"
+#include "runtime/http/errors.hpp"
+#include "runtime/log/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace dwcp::gateway {
+namespace {
+
+constexpr std::string_view kDefaultContentType = "application/octet-stream";
+
+/// What the headers ask for.
+struct PutWish {
+    manager::BeginPut begin;
+    std::optional<Hash256> sha256;
+    bool create_only = false;
+};
+
+Result<std::uint32_t> parse_replicas(const std::string& text) {
+    std::uint32_t replicas = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), replicas);
+    if (error != std::errc() || end != text.data() + text.size() || replicas < 1 ||
+        replicas > wire::kReplicasMax)
+        return fail(Errc::invalid_argument,
+                    fmt::format("X-DWCP-Replicas: '{}' is not a number of replicas", text),
+                    fmt::format("give 1 to {}", wire::kReplicasMax));
+    return replicas;
+}
+
+Result<std::string> parse_content_type(const std::string& text) {
+    const bool printable = std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
+    if (text.empty()) return std::string(kDefaultContentType);
+    if (!printable || text.size() > wire::kContentTypeBytesMax)
+        return fail(Errc::invalid_argument, "Content-Type is not a short printable text",
+                    fmt::format("give at most {} ASCII characters", wire::kContentTypeBytesMax));
+    return text;
+}
+
+Result<PutWish> parse_wish(const http::Request& request) {
+    PutWish wish;
+    wish.begin.key = request.rest;
+    wish.begin.size_bytes = request.content_length;
+    auto content_type = parse_content_type(request.header("Content-Type").value_or(""));
+    if (!content_type) return std::unexpected(content_type.error());
+    wish.begin.content_type = std::move(*content_type);
+    if (const auto text = request.header("X-DWCP-Replicas")) {
+        const auto replicas = parse_replicas(*text);
+        if (!replicas) return std::unexpected(replicas.error());
+        wish.begin.replicas = *replicas;
+    }
+    if (const auto text = request.header("X-DWCP-Codec")) {
+        const auto codec = compression::parse_codec(*text);
+        if (!codec) return std::unexpected(codec.error());
+        wish.begin.codec = *codec;
+    }
+    if (const auto text = request.header("X-DWCP-SHA256")) {
+        wish.sha256.emplace();
+        if (!from_hex(*text, wish.sha256->bytes))
+            return fail(Errc::invalid_argument, "X-DWCP-SHA256 is not a SHA-256",
+                        "give 64 hexadecimal digits");
+    }
+    if (const auto text = request.header("If-None-Match")) {
+        if (*text != "*")
+            return fail(Errc::unimplemented, "PUT knows If-None-Match only with '*'",
+                        "use * to create, nothing to replace");
+        wish.create_only = true;
+    }
+    if (request.header("If-Match"))
+        return fail(Errc::unimplemented, "PUT does not know If-Match",
+                    "use If-None-Match: * to create, nothing to replace");
+    return wish;
+}
+
+/// Whether this request can be an upload at all; else what to answer.
+std::optional<http::Response> refuse_form(const http::Request& request, const RouteOptions& options) {
+    if (!request.body_announced)
+        return http::error_response({Errc::invalid_argument, "the length of the object is not known",
+                                     "send Content-Length or Transfer-Encoding: chunked"},
+                                    411);
+    const auto encoding = request.header("Content-Encoding");
+    if (encoding && *encoding != "identity")
+        return http::error_response({Errc::invalid_argument, "objects have no Content-Encoding",
+                                     "send the bytes as they are to be stored and leave the header out"},
+                                    415);
+    if (request.content_length.value_or(0) > options.object_bytes_max)
+        return http::error_response({Errc::too_large,
+                                     fmt::format("the object has {} bytes, this node takes at most {}",
+                                                 *request.content_length, options.object_bytes_max),
+                                     "split it"});
+    return std::nullopt;
+}
+
+class Upload {
+  public:
+    Upload(Backend& backend, WorkerPool& pool, const RouteOptions& options, RouteDecision decision)
+        : backend_(backend), decision_(std::move(decision)), bytes_max_(options.object_bytes_max),
+          window_(pool, options.window_blocks) {}
+
+    Result<void> take(ByteView piece) {
+        size_bytes_ += piece.size();
+        if (size_bytes_ > bytes_max_)
+            return fail(Errc::too_large,
+                        fmt::format("the object is over {} bytes, which is all this node takes", bytes_max_),
+                        "split it");
+        hash_.update(piece);
+        while (!piece.empty()) {
+            if (block_.empty()) block_.reserve(kBlockBytes);
+            const std::size_t count = std::min<std::size_t>(piece.size(), kBlockBytes - block_.size());
+            block_.insert(block_.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(count));
+            piece = piece.subspan(count);
+            if (block_.size() == kBlockBytes)
+                if (auto sent = send_block(); !sent) return sent;
+        }
+        return {};
+    }
+
+    /// After the last piece: the request that completes the upload. Errors: any block's; invalid_argument if
+    /// the content does not match `announced`.
+    Result<manager::SealPut> complete(const std::optional<Hash256>& announced) {
+        if (!block_.empty())
+            if (auto sent = send_block(); !sent) return std::unexpected(sent.error());
+        while (!window_.empty())
+            if (auto taken = take_result(); !taken) return std::unexpected(taken.error());
+        const Hash256 hash = hash_.finish();
+        if (announced && *announced != hash)
+            return fail(Errc::invalid_argument,
+                        fmt::format("the content's SHA-256 is {}, X-DWCP-SHA256 said {}", hash.hex(),
+                                    announced->hex()),
+                        "the content changed on its way or while it was read: send it again");
+        return manager::SealPut{decision_.id, std::move(blocks_), size_bytes_, hash};
+    }
+
+    /// Before giving up: waits for what is under way, so that no block arrives after the abort.
+    void settle() {
+        while (!window_.empty())
+            [[maybe_unused]] const auto ignored = window_.next();
+    }
+
+    const RouteDecision& decision() const { return decision_; }
+
+  private:
+    Result<void> send_block() {
+        if (window_.full())
+            if (auto taken = take_result(); !taken) return taken;
+        manager::PutBlock request{decision_.id, next_index_++, share(std::exchange(block_, {}))};
+        window_.submit([&backend = backend_, manager = decision_.manager, request = std::move(request)] {
+            return backend.put_block(manager, request);
+        });
+        return {};
+    }
+
+    Result<void> take_result() {
+        auto accepted = window_.next();
+        if (!accepted) return std::unexpected(accepted.error());
+        blocks_.push_back(accepted->ref);
+        return {};
+    }
+
+    Backend& backend_;
+    const RouteDecision decision_;
+    const std::uint64_t bytes_max_;
+    crypto::Sha256 hash_;
+    Bytes block_; ///< The block that is being filled.
+    std::uint64_t size_bytes_ = 0;
+    std::uint32_t next_index_ = 0;
+    std::vector<BlockRef> blocks_;
+    BlockWindow<manager::BlockAccepted> window_;
+};
+
+/// Body to receipt. Whatever fails before the seal is aborted; a seal that fails may still come about, and
+/// the manager decides that.
+Result<manager::PutReceipt> transfer(http::Request& request, Backend& backend, Upload& upload,
+                                     const std::optional<Hash256>& announced) {
+    const auto abort = [&](const Error& error) {
+        upload.settle();
+        log::info("put_aborted", {{"key", request.rest}, {"reason", error.message}}, {.trace = request.id});
+        backend.abort_put(upload.decision().manager, {upload.decision().id, error.message});
+        return std::unexpected(error);
+    };
+    if (auto read = request.read_body([&](ByteView piece) { return upload.take(piece); }); !read)
+        return abort(read.error());
+    auto seal = upload.complete(announced);
+    if (!seal) return abort(seal.error());
+    auto receipt = backend.seal_put(upload.decision().manager, *seal);
+    if (!receipt && receipt.error().code == Errc::deadline_exceeded)
+        receipt.error().remedy =
+            fmt::format("it may still be stored: ask GET /v1/workloads/{}", upload.decision().id);
+    return receipt;
+}
+
+http::Response created(const manager::PutReceipt& receipt) {
+    auto response = json_response(receipt_json(receipt), 201);
+    response.headers.emplace_back("ETag", etag_of(receipt.manifest));
+    return response;
+}
+
+} // namespace
+
+http::Response put_object(http::Request& request, Backend& backend, WorkerPool& pool,
+                          const RouteOptions& options) {
+    if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
+    if (auto refusal = refuse_form(request, options)) return std::move(*refusal);
+    auto wish = parse_wish(request);
+    if (!wish) return http::error_response(wish.error());
+
+    auto decision = backend.route({"put", request.rest});
+    if (!decision) return http::error_response(decision.error());
+    request.id = decision->id;
+    if (wish->create_only) {
+        const auto existing = backend.find(decision->manager, request.rest);
+        if (!existing) return http::error_response(existing.error());
+        if (*existing)
+            return http::error_response({Errc::precondition_failed,
+                                         fmt::format("'{}' exists already", request.rest),
+                                         "leave If-None-Match out to replace it"},
+                                        412);
+    }
+    wish->begin.id = decision->id;
+    if (auto begun = backend.begin_put(decision->manager, wish->begin); !begun) {
+        // The answer may have been lost on its way: what it began must not hold its place.
+        if (begun.error().code == Errc::deadline_exceeded || begun.error().code == Errc::unavailable)
+            backend.abort_put(decision->manager, {decision->id, begun.error().message});
+        return http::error_response(begun.error());
+    }
+    Upload upload(backend, pool, options, std::move(*decision));
+    const auto receipt = transfer(request, backend, upload, wish->sha256);
+    return receipt ? created(*receipt) : http::error_response(receipt.error());
+}
+
+} // namespace dwcp::gateway

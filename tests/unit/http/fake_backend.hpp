@@ -1,0 +1,169 @@
+// A node in memory behind the gateway's Backend, for tests of the HTTP API and its clients.
+#pragma once
+
+#include "actors/gateway/backend.hpp"
+#include "protocols/crypto/hash.hpp"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace dwcp::test {
+
+class FakeBackend : public gateway::Backend {
+  public:
+    // A test may set these before the server starts; they run before the fake's own behaviour.
+    std::function<Result<void>(const manager::PutBlock&)> before_put_block;
+    std::function<Result<void>(const BlockRef&)> before_read_block;
+    std::function<Result<void>()> before_route;
+    std::function<Result<void>()> before_seal;
+    std::function<Result<void>()> before_begin;
+    std::function<Result<nlohmann::json>(const std::string&, const nlohmann::json&)> on_admin;
+    nlohmann::json health_report = {{"status", "healthy"}, {"checks", nlohmann::json::array()}};
+    Result<void> readiness;
+    std::string token = "secret";
+
+    // What came, for a test to look at. Hold lock() while requests may be under way.
+    std::map<std::string, wire::Manifest> objects;
+    std::map<WorkloadId, manager::BeginPut> begun;
+    std::map<WorkloadId, std::string> aborted;
+    std::vector<std::pair<std::string, nlohmann::json>> admin_calls;
+    int block_reads = 0;
+
+    std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
+
+    Result<gateway::RouteDecision> route(const gateway::RouteRequest&) override {
+        if (before_route)
+            if (auto outcome = before_route(); !outcome) return std::unexpected(outcome.error());
+        const std::lock_guard guard(mutex_);
+        return gateway::RouteDecision{"manager/0", fmt::format("{:032x}", ++ids_)};
+    }
+
+    Result<manager::PutBegun> begin_put(const std::string&, const manager::BeginPut& request) override {
+        if (before_begin)
+            if (auto outcome = before_begin(); !outcome) return std::unexpected(outcome.error());
+        const std::lock_guard guard(mutex_);
+        begun[request.id] = request;
+        return manager::PutBegun{{"site-a", "site-b"}};
+    }
+
+    Result<manager::BlockAccepted> put_block(const std::string&, const manager::PutBlock& request) override {
+        if (before_put_block)
+            if (auto outcome = before_put_block(request); !outcome) return std::unexpected(outcome.error());
+        const auto size = static_cast<std::uint32_t>(request.raw->size());
+        const BlockRef ref{crypto::sha256(*request.raw), {}, size, size};
+        const std::lock_guard guard(mutex_);
+        blocks_[ref.hash] = request.raw;
+        return manager::BlockAccepted{ref};
+    }
+
+    Result<manager::PutReceipt> seal_put(const std::string&, const manager::SealPut& request) override {
+        if (before_seal)
+            if (auto outcome = before_seal(); !outcome) return std::unexpected(outcome.error());
+        const std::lock_guard guard(mutex_);
+        const auto& wish = begun.at(request.id);
+        wire::Manifest manifest;
+        manifest.key = wish.key;
+        manifest.workload = request.id;
+        manifest.size_bytes = request.size_bytes;
+        manifest.sha256 = request.sha256;
+        manifest.content_type = wish.content_type;
+        manifest.created_ms = 1'700'000'000'000;
+        manifest.replicas = {"site-a", "site-b"};
+        manifest.blocks = request.blocks;
+        objects[wish.key] = manifest;
+        manager::PutReceipt receipt{manifest, ++index_, request.size_bytes, request.blocks.size(), {}};
+        if (!request.blocks.empty()) receipt.blocks_by_codec["none"] = request.blocks.size();
+        receipt.manifest.blocks.clear();
+        return receipt;
+    }
+
+    void abort_put(const std::string&, const manager::AbortPut& request) override {
+        const std::lock_guard guard(mutex_);
+        aborted[request.id] = request.reason;
+    }
+
+    Result<manager::ObjectDeleted> erase(const std::string&, const manager::DeleteObject& request) override {
+        const std::lock_guard guard(mutex_);
+        return manager::ObjectDeleted{objects.erase(request.key) > 0, ++index_};
+    }
+
+    Result<std::optional<wire::Manifest>> find(const std::string&, const std::string& key) override {
+        const std::lock_guard guard(mutex_);
+        const auto found = objects.find(key);
+        return found == objects.end() ? std::nullopt : std::optional(found->second);
+    }
+
+    Result<SharedBytes> read_block(const std::string&, const manager::FetchBlock& request) override {
+        if (before_read_block)
+            if (auto outcome = before_read_block(request.ref); !outcome)
+                return std::unexpected(outcome.error());
+        const std::lock_guard guard(mutex_);
+        ++block_reads;
+        return blocks_.at(request.ref.hash);
+    }
+
+    Result<gateway::ObjectPage> list(const std::string& prefix, const std::string& cursor,
+                                     std::size_t limit) override {
+        const std::lock_guard guard(mutex_);
+        gateway::ObjectPage page;
+        for (auto at = objects.upper_bound(cursor); at != objects.end(); ++at) {
+            if (!at->first.starts_with(prefix)) continue;
+            if (page.objects.size() == limit) {
+                page.next_cursor = page.objects.back().key;
+                break;
+            }
+            page.objects.push_back(at->second);
+        }
+        return page;
+    }
+
+    Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override {
+        const std::lock_guard guard(mutex_);
+        const auto [at, fresh] = transactions_.try_emplace(id);
+        if (fresh)
+            at->second = {++index_, 1'700'000'000'000, "site-a", payload.size(), crypto::sha256(payload)};
+        return consensus::CommandCommitted{at->second.index, at->second.time_ms, !fresh, {}};
+    }
+
+    Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) override {
+        const std::lock_guard guard(mutex_);
+        const auto found = transactions_.find(id);
+        return found == transactions_.end() ? std::nullopt : std::optional(found->second);
+    }
+
+    Result<manager::WorkloadReports> workloads(const WorkloadId& id) override {
+        const std::lock_guard guard(mutex_);
+        manager::WorkloadReports reports;
+        for (const auto& [key, manifest] : objects)
+            if (id.empty() || manifest.workload == id)
+                reports.list.push_back(
+                    {manifest.workload, key, "committed", "", "manager/0", 1, manifest.size_bytes, 1, false});
+        return reports;
+    }
+
+    Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) override {
+        {
+            const std::lock_guard guard(mutex_);
+            admin_calls.emplace_back(verb, args);
+        }
+        return on_admin ? on_admin(verb, args) : nlohmann::json{{"verb", verb}, {"args", args}};
+    }
+
+    nlohmann::json health() override { return health_report; }
+    Result<void> ready() override { return readiness; }
+    bool is_operator_token(std::string_view given) const override { return given == token; }
+
+  private:
+    std::mutex mutex_;
+    std::map<Hash256, SharedBytes> blocks_;
+    std::map<std::string, wire::TransactionRecord> transactions_;
+    std::uint64_t ids_ = 0;
+    std::uint64_t index_ = 0;
+};
+
+} // namespace dwcp::test
