@@ -1,5 +1,7 @@
 #include "ops/runner/collect.hpp"
 
+#include "protocols/wire/manifest.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,27 +17,14 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMB = 1'000'000;
 constexpr std::uint64_t kDefaultMinBytes = 200 * kMB;
 constexpr std::uint64_t kLargeBytes = 32 * kMB;
-constexpr std::size_t kKeyBytesMax = 1024; ///< The gateway's limit for a key.
 
 struct Budget {
     std::uint64_t bytes;
     std::size_t files;
 };
 
-bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t length = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
-        if (length == 0 || i + length > text.size()) return false;
-        for (std::size_t k = 1; k < length; ++k)
-            if ((static_cast<unsigned char>(text[i + k]) & 0xC0U) != 0x80U) return false;
-        i += length;
-    }
-    return true;
-}
-
 /// Why an entry is not shipped; empty: it is a file that is. Directories are walked, so they are no reason.
-std::string_view reason_to_leave_out(const fs::directory_entry& entry, const std::string& key) {
+std::string reason_to_leave_out(const fs::directory_entry& entry, const std::string& key) {
     std::error_code error;
     const auto status = entry.symlink_status(error);
     if (error) return "cannot be examined";
@@ -48,8 +37,7 @@ std::string_view reason_to_leave_out(const fs::directory_entry& entry, const std
     case fs::file_type::character: return "device";
     default: return "neither file nor directory";
     }
-    if (!is_utf8(key)) return "name is not UTF-8";
-    if (key.size() > kKeyBytesMax) return "name is too long";
+    if (auto good = wire::check_key(key); !good) return "name cannot be an " + good.error().message;
     if (access(entry.path().c_str(), R_OK) != 0) return "not readable";
     return {};
 }
@@ -90,7 +78,7 @@ class Walk {
 
     void take(const fs::directory_entry& entry, std::string key, Budget& budget) {
         if (const auto reason = reason_to_leave_out(entry, key); !reason.empty())
-            return leave_out(std::string(reason), entry.path().string());
+            return leave_out(reason, entry.path().string());
         std::error_code error;
         const std::uint64_t size = entry.file_size(error);
         if (error) return leave_out("cannot be examined", entry.path().string());

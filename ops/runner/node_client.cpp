@@ -113,8 +113,9 @@ Answer NodeClient::post(const std::string& path, const nlohmann::json& body) {
     return to_answer(http_->Post(path, body.dump(), "application/json"));
 }
 
-Answer NodeClient::post_raw(const std::string& path, const std::string& body, const std::string& content_type) {
-    return to_answer(http_->Post(path, body, content_type));
+Answer NodeClient::post_raw(const std::string& path, const std::string& body, const std::string& content_type,
+                            const Headers& headers) {
+    return to_answer(http_->Post(path, to_httplib(headers), body, content_type));
 }
 
 Answer NodeClient::remove(const std::string& path) { return to_answer(http_->Delete(path)); }

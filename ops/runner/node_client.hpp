@@ -57,7 +57,8 @@ class NodeClient {
     Answer put_stream(const std::string& path, std::uint64_t size_bytes, const ReadBody& read, const Headers& headers = {});
     Answer put(const std::string& path, std::string_view body, const Headers& headers = {});
     Answer post(const std::string& path, const nlohmann::json& body);
-    Answer post_raw(const std::string& path, const std::string& body, const std::string& content_type);
+    Answer post_raw(const std::string& path, const std::string& body, const std::string& content_type,
+                    const Headers& headers = {});
     Answer remove(const std::string& path);
 
     /// Ends an actor as a crash would; with the operator's token from the node's data directory.
