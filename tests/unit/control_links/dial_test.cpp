@@ -1,0 +1,165 @@
+// Whoever answers, or does not, dial() returns by its deadline.
+#include "runtime/links/control/dial.hpp"
+
+#include "protocols/base/bytes.hpp"
+
+#include <arpa/inet.h>
+#include <catch2/catch.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+using namespace dwcp;
+using namespace dwcp::links;
+using namespace std::chrono_literals;
+
+namespace {
+
+TimePoint in(Duration time) { return std::chrono::steady_clock::now() + time; }
+
+class Listener {
+  public:
+    explicit Listener(int backlog = 8) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        REQUIRE(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(::listen(socket_.get(), backlog) == 0);
+        socklen_t size = sizeof address;
+        REQUIRE(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+        port_ = ntohs(address.sin_port);
+    }
+    std::uint16_t port() const { return port_; }
+    Descriptor accept() const { return Descriptor(::accept(socket_.get(), nullptr, nullptr)); }
+
+  private:
+    Descriptor socket_;
+    std::uint16_t port_ = 0;
+};
+
+void send(const Descriptor& to, const Bytes& bytes) {
+    REQUIRE(::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+}
+
+/// The first 16 bytes of a server handshake as CAF sends it.
+const Bytes kHandshake{0, 0, 0, 0, 0, 0, 0, 120, 0, 0, 0, 0, 0, 0, 0, 4};
+
+} // namespace
+
+TEST_CASE("a peer that begins the handshake is connected, and its bytes stay unread") {
+    Listener listener;
+    Cancellation cancellation;
+    std::thread peer([&] {
+        const auto socket = listener.accept();
+        send(socket, Bytes(kHandshake.begin(), kHandshake.begin() + 5));
+        send(socket, Bytes(kHandshake.begin() + 5, kHandshake.end()));
+        Byte end = 0;
+        (void)::recv(socket.get(), &end, 1, 0); // until the dialler closes
+    });
+    {
+        const auto socket = dial("127.0.0.1", listener.port(), in(5s), cancellation);
+        REQUIRE(socket);
+        Bytes seen(kHandshake.size());
+        CHECK(::recv(socket->get(), seen.data(), seen.size(), 0) == static_cast<ssize_t>(seen.size()));
+        CHECK(seen == kHandshake);
+    }
+    peer.join();
+}
+
+TEST_CASE("a peer that accepts and says nothing costs the deadline and no more") {
+    Listener listener;
+    Cancellation cancellation;
+    const auto socket = dial("127.0.0.1", listener.port(), in(50ms), cancellation);
+    REQUIRE(!socket);
+    CHECK(socket.error().code == Errc::unavailable);
+    CHECK(socket.error().message.ends_with("accepted the connection but says nothing"));
+}
+
+TEST_CASE("a peer that begins to speak and stops costs the deadline and no more") {
+    Listener listener;
+    Cancellation cancellation;
+    Descriptor peer;
+    std::thread speaker([&] {
+        peer = listener.accept();
+        send(peer, {0, 0, 0});
+    });
+    const auto socket = dial("127.0.0.1", listener.port(), in(100ms), cancellation);
+    speaker.join();
+    REQUIRE(!socket);
+    CHECK(socket.error().code == Errc::unavailable);
+}
+
+TEST_CASE("a black-holed peer costs the deadline and no more") {
+    // With a full accept queue the kernel drops further connection attempts, as a firewall would.
+    Listener listener(0);
+    Cancellation cancellation;
+    std::vector<Descriptor> filling;
+    for (int i = 0; i < 4; ++i) {
+        filling.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(listener.port());
+        (void)::connect(filling.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    }
+    const auto socket = dial("127.0.0.1", listener.port(), in(100ms), cancellation);
+    REQUIRE(!socket);
+    CHECK(socket.error().code == Errc::unavailable);
+    CHECK(socket.error().message.ends_with("does not accept the connection"));
+}
+
+TEST_CASE("something else at the address is named as such") {
+    Listener listener;
+    Cancellation cancellation;
+    Descriptor peer;
+    std::thread speaker([&] {
+        peer = listener.accept();
+        send(peer, to_bytes("SSH-2.0-OpenSSH_9.2p1\r\n"));
+    });
+    const auto socket = dial("127.0.0.1", listener.port(), in(5s), cancellation);
+    speaker.join();
+    REQUIRE(!socket);
+    CHECK(socket.error().code == Errc::precondition_failed);
+}
+
+TEST_CASE("a handshake that announces a gigabyte is not handed on") {
+    Listener listener;
+    Cancellation cancellation;
+    Descriptor peer;
+    std::thread speaker([&] {
+        peer = listener.accept();
+        send(peer, {0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4});
+    });
+    const auto socket = dial("127.0.0.1", listener.port(), in(5s), cancellation);
+    speaker.join();
+    REQUIRE(!socket);
+    CHECK(socket.error().code == Errc::precondition_failed);
+}
+
+TEST_CASE("a closed port is refused at once and a cancelled dial ends at once") {
+    Cancellation cancellation;
+    std::uint16_t closed = 0;
+    {
+        Listener listener;
+        closed = listener.port();
+    }
+    const auto refused = dial("127.0.0.1", closed, in(1h), cancellation);
+    REQUIRE(!refused);
+    CHECK(refused.error().code == Errc::unavailable);
+
+    Listener silent;
+    std::thread canceller([&] { cancellation.cancel(); });
+    const auto cancelled = dial("127.0.0.1", silent.port(), in(1h), cancellation);
+    canceller.join();
+    REQUIRE(!cancelled);
+    CHECK(cancelled.error().code == Errc::cancelled);
+}
+
+TEST_CASE("only loopback hosts count as loopback") {
+    for (const char* host : {"127.0.0.1", "127.255.0.9", "::1", "localhost"}) CHECK(is_loopback(host));
+    for (const char* host : {"0.0.0.0", "10.0.0.1", "::", "example.org", "127.0.0.1.example.org", ""}) {
+        CHECK(!is_loopback(host));
+    }
+}
