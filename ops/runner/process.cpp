@@ -32,10 +32,10 @@ constexpr auto kPoll = std::chrono::milliseconds(2);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != owner) _exit(127);
     }
+    for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL); // the owner's handlers are not the child's
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    signal(SIGPIPE, SIG_DFL);
     const int input = open("/dev/null", O_RDONLY);
     if (input < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) _exit(127);
     execv(argv[0], argv);
@@ -66,9 +66,13 @@ Result<Process> Process::start(const ProcessOptions& options) {
     argv.push_back(nullptr);
 
     const pid_t owner = getpid();
+    sigset_t all, before; // a signal between fork and exec must wait for the child's own dispositions
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = fork();
     if (pid == 0) become(options, argv.data(), output, owner);
     const int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     close(output);
     if (pid < 0) return fail(Errc::io_error, fmt::format("cannot start a process: {}", std::strerror(error)));
     Process process;
