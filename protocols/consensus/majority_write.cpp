@@ -1,5 +1,5 @@
 // What every member does: take commands in, write the log, apply it, answer. The sequencer's part is in
-// majority_write_sequencer.cpp, the others' in majority_write_member.cpp.
+// majority_write_sequencer.cpp, the others' in majority_write_follower.cpp.
 #include "protocols/consensus/majority_write.hpp"
 
 #include "protocols/crypto/hash.hpp"
@@ -12,7 +12,8 @@ namespace {
 
 std::array<Byte, 8> little_endian(std::uint64_t value) {
     std::array<Byte, 8> out;
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<Byte>(value >> (8 * i));
+    for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] = static_cast<Byte>(value >> (8 * i));
     return out;
 }
 
@@ -37,8 +38,8 @@ Hash256 next_chain(const Hash256& previous, const Entry& entry) {
     // Lengths go before texts, so that no two entries give the same bytes.
     const auto& [id, payload] = entry.command;
     return crypto::sha256({previous.view(), little_endian(entry.index), little_endian(entry.time_ms),
-                           little_endian(entry.proposer.size()), as_bytes(entry.proposer), little_endian(id.size()),
-                           as_bytes(id), payload});
+                           little_endian(entry.proposer.size()), as_bytes(entry.proposer),
+                           little_endian(id.size()), as_bytes(id), payload});
 }
 
 MajorityWrite::MajorityWrite(MajorityWriteOptions options, Recovered recovered)
@@ -97,8 +98,9 @@ void MajorityWrite::on(Submit& submit) {
         const std::size_t bytes = submit.command.payload.size();
         if (pending_.size() >= kPendingEntriesMax || pending_bytes_ + bytes > kPendingBytesMax) {
             effects_.answers.push_back(
-                {submit.client, fail(Errc::resource_exhausted, "lane " + options_.lane + " has too much under way",
-                                     "slow down and try again")});
+                {submit.client,
+                 fail(Errc::resource_exhausted, "lane " + options_.lane + " has too much under way",
+                      "slow down and try again")});
             return;
         }
         pending_bytes_ += bytes;
@@ -136,7 +138,8 @@ void MajorityWrite::on(const Persisted& persisted) {
         const bool first = !std::exchange(began_, true);
         advance_commit();
         if (first) tend_peers();
-        for (auto& [name, peer] : peers_) pump(name, peer);
+        for (auto& [name, peer] : peers_)
+            pump(name, peer);
     } else {
         answer_waiting();
     }
@@ -148,7 +151,8 @@ void MajorityWrite::on(const Applied& applied) {
     if (applying_.empty() || applying_.back()->entry.index != applied.upto) return;
     const auto done = std::exchange(applying_, {});
     applied_ = applied.upto;
-    for (const auto& record : done) settle(record->entry.command.id, Committed{record->entry.index, false});
+    for (const auto& record : done)
+        settle(record->entry.command.id, Committed{record->entry.index, false});
     trim_tail();
     pump_apply();
 }
@@ -161,7 +165,8 @@ void MajorityWrite::on(Loaded& loaded) {
         std::erase_if(loaded.records, [this](const RecordRef& record) {
             return record->entry.index <= applied_ || record->entry.index > std::min(committed_, durable_);
         });
-        if (applying_.empty() && !loaded.records.empty() && loaded.records.front()->entry.index == applied_ + 1) {
+        if (applying_.empty() && !loaded.records.empty() &&
+            loaded.records.front()->entry.index == applied_ + 1) {
             apply_now(std::move(loaded.records));
         }
         return;
@@ -201,7 +206,8 @@ void MajorityWrite::try_pending(const std::string& id) {
     }
     if (auto room = can_assign(); !room) {
         // Not formed yet: there is time until the deadline.
-        if (room.error().code != Errc::unavailable || !halted_.empty()) settle(id, std::unexpected(room.error()));
+        if (room.error().code != Errc::unavailable || !halted_.empty())
+            settle(id, std::unexpected(room.error()));
         return;
     }
     pending.accepted = true;
@@ -213,7 +219,8 @@ void MajorityWrite::try_all_pending() {
     for (const auto& [id, pending] : pending_) {
         if (!pending.accepted) ids.push_back(id);
     }
-    for (const auto& id : ids) try_pending(id);
+    for (const auto& id : ids)
+        try_pending(id);
 }
 
 void MajorityWrite::expire_pending() {
@@ -240,7 +247,8 @@ void MajorityWrite::expire_pending() {
 void MajorityWrite::settle(const std::string& id, const Result<Committed>& outcome) {
     const auto found = pending_.find(id);
     if (found == pending_.end()) return;
-    for (const auto& client : found->second.clients) effects_.answers.push_back({client.id, outcome});
+    for (const auto& client : found->second.clients)
+        effects_.answers.push_back({client.id, outcome});
     pending_bytes_ -= found->second.bytes;
     pending_.erase(found);
 }
@@ -272,7 +280,8 @@ std::optional<std::vector<RecordRef>> MajorityWrite::from_tail(LogIndex first, L
 }
 
 void MajorityWrite::trim_tail() {
-    // Members that are not the sequencer need an entry until it is applied; the sequencer's tail is also what it sends.
+    // Members that are not the sequencer need an entry until it is applied; the sequencer's tail is also what
+    // it sends.
     const std::size_t keep_bytes = is_sequencer() ? kTailBytesMax : 0;
     while (!tail_.empty() && tail_.front()->entry.index <= applied_ && tail_bytes_ > keep_bytes) {
         tail_bytes_ -= wire::entry_bytes(tail_.front()->entry);
@@ -284,7 +293,8 @@ void MajorityWrite::trim_tail() {
 /// Group commit: what came in while the disk was busy goes out as the next write.
 void MajorityWrite::flush() {
     if (writing_ || (unwritten_.empty() && !hard_dirty_)) return;
-    Persist persist{.ticket = ++last_ticket_, .records = {}, .hard = {epoch_, formed_, durable_, durable_chain_}};
+    Persist persist{
+        .ticket = ++last_ticket_, .records = {}, .hard = {epoch_, formed_, durable_, durable_chain_}};
     std::size_t bytes = 0;
     while (!unwritten_.empty() && persist.records.size() < kPersistEntriesMax && bytes < kPersistBytesMax) {
         bytes += wire::entry_bytes(unwritten_.front()->entry);
@@ -329,14 +339,16 @@ void MajorityWrite::set_wake() {
             busy = busy || peer.round != 0 || peer.hold || (peer.linked && !peer.known);
         }
     }
-    if (busy) effects_.wake = now_.time + options_.tick;
-    else if (is_sequencer() && !peers_.empty()) effects_.wake = now_.time + options_.heartbeat;
+    if (busy)
+        effects_.wake = now_.time + options_.tick;
+    else if (is_sequencer() && !peers_.empty())
+        effects_.wake = now_.time + options_.heartbeat;
 }
 
 Status MajorityWrite::status(TimePoint now) const {
     Status status;
     status.lane = options_.lane;
-    status.engine = "majority-write (no failover, crash faults only)";
+    status.engine = kMajorityWriteName;
     status.sequencer = options_.sequencer;
     status.members = options_.members;
     status.quorum = quorum_;
@@ -350,9 +362,11 @@ Status MajorityWrite::status(TimePoint now) const {
     status.available = status.note.empty();
     if (!problem_.empty()) status.note += (status.note.empty() ? "" : "; ") + problem_;
     for (const auto& [name, peer] : peers_) {
-        if (!peer.problem.empty()) status.note += (status.note.empty() ? "" : "; ") + name + ": " + peer.problem;
+        if (!peer.problem.empty())
+            status.note += (status.note.empty() ? "" : "; ") + name + ": " + peer.problem;
     }
-    if (status.note.empty()) status.note = "commits stop while " + options_.sequencer + " or a majority is away";
+    if (status.note.empty())
+        status.note = "commits stop while " + options_.sequencer + " or a majority is away";
     return status;
 }
 
@@ -370,8 +384,8 @@ std::string MajorityWrite::why_unavailable(TimePoint now) const {
     }
     const auto heard = heard_members(now);
     if (heard >= quorum_) return {};
-    return "no quorum: hears from " + std::to_string(heard) + " of " + std::to_string(options_.members.size()) +
-           " members, needs " + std::to_string(quorum_);
+    return "no quorum: hears from " + std::to_string(heard) + " of " +
+           std::to_string(options_.members.size()) + " members, needs " + std::to_string(quorum_);
 }
 
 } // namespace dwcp::consensus

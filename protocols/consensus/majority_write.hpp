@@ -1,24 +1,29 @@
-// Majority write: the plain engine of a lane. One configured member, the sequencer, puts commands in order; an entry is
-// committed when a majority of the members, the sequencer among them, has it on disk.
+// Majority write: the plain engine of a lane. One configured member, the sequencer, puts commands in order;
+// an entry is committed when a majority of the members, the sequencer among them, has it on disk.
 //
 // Limits, on purpose, until the Byzantine fault tolerant engines replace it:
 //   - crash faults only: a member that lies, or a disk that forgets what it acknowledged, is not survived;
-//   - no failover: while the sequencer or a majority is away nothing commits; what was accepted commits after its return;
+//   - no failover: while the sequencer or a majority is away nothing commits; what was accepted commits after
+//   its return;
 //   - a commit costs two disk writes one after the other (sequencer, then the members) and a round trip;
-//   - the log is kept whole: it grows by each command plus about 150 bytes, and a member may be away for any length;
-//   - an id is remembered for kDedupeEntries later entries; a command that is sent again after that is ordered again.
+//   - the log is kept whole: it grows by each command plus about 150 bytes, and a member may be away for any
+//   length;
+//   - an id is remembered for kDedupeEntries later entries; a command that is sent again after that is
+//   ordered again.
 //
-// Why it is safe. The sequencer writes an entry to its own disk before it sends it and never removes one, so every
-// member's log is a prefix of the sequencer's durable log. That is checked, not trusted: each entry carries a digest of the
-// whole log up to it (the chain), a member commits only what it compared with the sequencer's chain, and a sequencer that
-// learns of a longer log, a later life or another chain than its own (its store was lost or is an old copy) stops
-// sequencing for good and says why. A sequencer with an empty store asks enough members that one of them would have any
-// committed entry (n - quorum + 1 of the others) before it begins: so a new lane starts with these members present.
+// Why it is safe. The sequencer writes an entry to its own disk before it sends it and never removes one, so
+// every member's log is a prefix of the sequencer's durable log. That is checked, not trusted: each entry
+// carries a digest of the whole log up to it (the chain), a member commits only what it compared with the
+// sequencer's chain, and a sequencer that learns of a longer log, a later life or another chain than its own
+// (its store was lost or is an old copy) stops sequencing for good and says why. A sequencer with an empty
+// store asks enough members that one of them would have any committed entry (n - quorum + 1 of the others)
+// before it begins: so a new lane starts with these members present.
 //
-// A pure state machine: step(event, now) returns Effects, which the driver carries out. The driver promises: one step at a
-// time; a Persist is on disk before its Persisted is reported, and persists are written in order; Apply effects are applied
-// in order; every message received with a tag is answered once, here, with a Send of that tag (empty: no message). A crash may
-// lose all steps since the last Persisted. Each life is a new object, made from what the disk has.
+// A pure state machine: step(event, now) returns Effects, which the driver carries out. The driver promises:
+// one step at a time; a Persist is on disk before its Persisted is reported, and persists are written in
+// order; Apply effects are applied in order; every message received with a tag is answered once, here, with a
+// Send of that tag (empty: no message). A crash may lose all steps since the last Persisted. Each life is a
+// new object, made from what the disk has.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -40,9 +45,12 @@
 
 namespace dwcp::consensus {
 
+inline constexpr const char* kMajorityWriteName = "majority-write (no failover, crash faults only)";
+
 /// At 1,000 commands a second it covers retries within 100 s, for about 12 MiB of memory on the sequencer.
 inline constexpr LogIndex kDedupeEntries = 100'000;
-/// What is accepted but not committed; beyond it submitting is refused. Half a second at the rate of a slow disk.
+/// What is accepted but not committed; beyond it submitting is refused. Half a second at the rate of a slow
+/// disk.
 inline constexpr std::size_t kPendingEntriesMax = 4096;
 inline constexpr std::size_t kPendingBytesMax = 4U << 20;
 /// One synced write: large enough that its cost is shared, small enough that nobody waits long behind it.
@@ -59,7 +67,7 @@ struct MajorityWriteOptions {
     std::string lane;
     NodeName self;
     NodeName sequencer;
-    std::vector<NodeName> members; ///< Distinct, the same on every member, with self and sequencer.
+    std::vector<NodeName> members;          ///< Distinct, the same on every member, with self and sequencer.
     Duration tick = milliseconds(50);       ///< Grain of deadlines and retries.
     Duration heartbeat = milliseconds(500); ///< Three silent ones make a member count as away.
     Duration resend = milliseconds(1000);   ///< An append without an answer is sent again.
@@ -254,7 +262,8 @@ class MajorityWrite {
     void advance_commit();
     void tend_peers();
     void pump(const NodeName& name, Peer& peer);
-    void send_append(const NodeName& name, Peer& peer, const Hash256& chain, const std::vector<RecordRef>& records);
+    void send_append(const NodeName& name, Peer& peer, const Hash256& chain,
+                     const std::vector<RecordRef>& records);
     void send_notice(const NodeName& name, Peer& peer);
     wire::LaneAppend notice() const;
     std::uint32_t heard_members(TimePoint now) const;
@@ -303,7 +312,7 @@ class MajorityWrite {
     std::uint64_t last_round_ = 0;
     std::uint64_t last_time_ms_ = 0;
     std::size_t uncommitted_bytes_ = 0;
-    std::unordered_map<std::string, LogIndex> ids_; ///< Only looked up, never walked.
+    std::unordered_map<std::string, LogIndex> ids_;                  ///< Only looked up, never walked.
     std::deque<std::pair<LogIndex, std::string_view>> ids_in_order_; ///< The views are of ids_' keys.
 
     LogIndex verified_ = 0; ///< Compared with the sequencer's chain in this epoch.

@@ -7,10 +7,12 @@ namespace dwcp::consensus {
 
 Result<void> MajorityWrite::can_assign() const {
     if (!halted_.empty() || !formed_) {
-        return fail(Errc::unavailable, "lane " + options_.lane + ": " + why_unavailable(now_.time), "try again");
+        return fail(Errc::unavailable, "lane " + options_.lane + ": " + why_unavailable(now_.time),
+                    "try again");
     }
     if (last_ - committed_ >= kPendingEntriesMax || uncommitted_bytes_ >= kPendingBytesMax) {
-        return fail(Errc::resource_exhausted, "lane " + options_.lane + " has too much that is not committed yet",
+        return fail(Errc::resource_exhausted,
+                    "lane " + options_.lane + " has too much that is not committed yet",
                     "slow down and try again");
     }
     return {};
@@ -36,7 +38,8 @@ void MajorityWrite::prune_ids() {
     }
 }
 
-void MajorityWrite::on_propose(const NodeName& from, std::uint64_t epoch, wire::LanePropose& propose, Tag tag) {
+void MajorityWrite::on_propose(const NodeName& from, std::uint64_t epoch, wire::LanePropose& propose,
+                               Tag tag) {
     // A proposal of an earlier life may be older than what ids_ remembers; who still wants it asks again.
     if (!began_ || epoch != epoch_) return answer_tag(from, tag, std::nullopt);
     wire::LaneProposed answer;
@@ -54,7 +57,8 @@ void MajorityWrite::on_propose(const NodeName& from, std::uint64_t epoch, wire::
     answer_tag(from, tag, wire::LaneMessage{epoch_, std::move(answer)});
 }
 
-void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch, const wire::LaneAppended& appended) {
+void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch,
+                                const wire::LaneAppended& appended) {
     if (appended.seen_epoch > epoch_) return halt(from + " has heard of a later life of this sequencer");
     if (epoch != epoch_) return;
     if (appended.durable > durable_) return halt(from + " has entries that this sequencer does not have");
@@ -62,7 +66,8 @@ void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch, const
     Peer& peer = peers_.at(from);
     peer.heard = now_.time;
     if (appended.round == peer.round) {
-        // The answer to our latest append tells the truth even if it is less than before: that member lost its disk.
+        // The answer to our latest append tells the truth even if it is less than before: that member lost
+        // its disk.
         peer.hold = peer.known && appended.durable <= peer.match && peer.match < durable_;
         peer.known = true;
         peer.match = appended.durable;
@@ -77,7 +82,8 @@ void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch, const
 }
 
 std::size_t MajorityWrite::confirmations_needed() const {
-    // A committed entry is on at least quorum - 1 of the others; one more than all the rest of them must include one.
+    // A committed entry is on at least quorum - 1 of the others; one more than all the rest of them must
+    // include one.
     return std::min(peers_.size(), options_.members.size() - quorum_ + 1);
 }
 
@@ -94,7 +100,8 @@ void MajorityWrite::form_if_confirmed() {
 
 void MajorityWrite::halt(std::string why) {
     if (!halted_.empty()) return;
-    halted_ = "stopped sequencing: " + why + "; its store was lost or is an old copy: restore it, or start a new lane";
+    halted_ = "stopped sequencing: " + why +
+              "; its store was lost or is an old copy: restore it, or start a new lane";
     while (!pending_.empty()) {
         settle(pending_.begin()->first, fail(Errc::unavailable, "lane " + options_.lane + " " + halted_,
                                              "see the lane's status on its sequencer"));
@@ -104,7 +111,8 @@ void MajorityWrite::halt(std::string why) {
 void MajorityWrite::advance_commit() {
     if (!halted_.empty()) return;
     std::vector<LogIndex> on_disk{durable_};
-    for (const auto& [name, peer] : peers_) on_disk.push_back(peer.match);
+    for (const auto& [name, peer] : peers_)
+        on_disk.push_back(peer.match);
     std::ranges::sort(on_disk, std::greater<>());
     const LogIndex quorum_has = std::min(on_disk[quorum_ - 1], durable_);
     if (quorum_has <= committed_) return;
@@ -133,7 +141,8 @@ void MajorityWrite::tend_peers() {
         }
         const Duration quiet = now_.time - peer.sent;
         if (peer.round != 0) continue;
-        if (quiet >= (peer.known || !peer.linked ? options_.heartbeat : options_.tick)) send_notice(name, peer);
+        if (quiet >= (peer.known || !peer.linked ? options_.heartbeat : options_.tick))
+            send_notice(name, peer);
         pump(name, peer);
     }
 }
@@ -184,13 +193,15 @@ void MajorityWrite::send_append(const NodeName& name, Peer& peer, const Hash256&
     append.previous = peer.match;
     append.chain = chain;
     append.entries.reserve(records.size());
-    for (const auto& record : records) append.entries.push_back(record->entry);
+    for (const auto& record : records)
+        append.entries.push_back(record->entry);
     append.round = peer.round = ++last_round_;
     peer.sent = now_.time;
     effects_.sends.push_back({name, wire::LaneMessage{epoch_, std::move(append)}, 0});
 }
 
-/// An append without entries: probe, heartbeat, news of a commit. Only a probe holds back the entries that follow.
+/// An append without entries: probe, heartbeat, news of a commit. Only a probe holds back the entries that
+/// follow.
 void MajorityWrite::send_notice(const NodeName& name, Peer& peer) {
     wire::LaneAppend append = notice();
     append.round = ++last_round_;

@@ -9,13 +9,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 namespace dwcp::wire {
 namespace {
 
-/// A state machine's answer may be as large as a command may be, and a record is a command with little around it.
+/// What is on disk is a command or an answer with little around it.
 constexpr std::size_t kRecordBytesMax = consensus::kCommandBytes + 4096;
+static_assert(kLaneResultBytesMax <= consensus::kCommandBytes);
 
 std::unexpected<Error> bad(Errc code, std::string message) {
     return fail(code, std::move(message),
@@ -49,15 +51,16 @@ bool read_hash(capnp::Data::Reader from, Hash256& out) {
     return true;
 }
 
-/// Reads a message of type Root with `read(reader) -> Result<T>`. Cap'n Proto reports malformed input by throwing; this is
-/// the edge where that ends.
-template <class Root, class Read>
+/// Reads a message of type Root with `read(reader) -> Result<T>`. Cap'n Proto reports malformed input by
+/// throwing; this is the edge where that ends.
+template<class Root, class Read>
 auto read_message(ByteView bytes, std::size_t bytes_max, Errc code, Read read)
     -> decltype(read(std::declval<typename Root::Reader>())) {
     if (bytes.size() > bytes_max) {
         return bad(code == Errc::corrupted ? code : Errc::too_large, "lane message is over its limit");
     }
-    // Copied because Cap'n Proto wants aligned words; a trailing part of a word is never valid and is cut off here.
+    // Copied because Cap'n Proto wants aligned words; a trailing part of a word is never valid and is cut off
+    // here.
     std::vector<capnp::word> words(bytes.size() / sizeof(capnp::word));
     if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(capnp::word));
     capnp::ReaderOptions options;
@@ -94,6 +97,25 @@ const char* read_entry(schema::LaneEntry::Reader from, consensus::LogIndex index
     return read_command(from.getId(), from.getPayload(), out.command);
 }
 
+/// What a message's variable parts take.
+constexpr auto body_bytes = []<class Body>(const Body& body) -> std::size_t {
+    if constexpr (std::is_same_v<Body, LanePropose>)
+        return body.command.id.size() + body.command.payload.size();
+    if constexpr (std::is_same_v<Body, LaneAppend>) {
+        std::size_t bytes = body.note.size();
+        for (const auto& entry : body.entries)
+            bytes += entry_bytes(entry);
+        return bytes;
+    }
+    return 0;
+};
+
+/// For a first segment that holds it all: across segments each pointer would cost another word, and
+/// entry_bytes() would not be a bound.
+unsigned words_for(std::size_t bytes) {
+    return static_cast<unsigned>((bytes + kLaneAppendOverheadBytes) / sizeof(capnp::word));
+}
+
 struct BodyWriter {
     schema::LaneMessage::Builder out;
 
@@ -116,7 +138,8 @@ struct BodyWriter {
         body.setPrevious(append.previous);
         body.setChain(blob(append.chain.view()));
         auto entries = body.initEntries(static_cast<unsigned>(append.entries.size()));
-        for (unsigned i = 0; i < append.entries.size(); ++i) write_entry(entries[i], append.entries[i]);
+        for (unsigned i = 0; i < append.entries.size(); ++i)
+            write_entry(entries[i], append.entries[i]);
         body.setCommitted(append.committed);
         body.setAvailable(append.available);
         body.setNote(append.note.substr(0, kLaneTextBytesMax));
@@ -153,7 +176,8 @@ const char* read_body(schema::LaneMessage::Append::Reader from, LaneAppend& out)
     if (entries.size() > kLaneEntriesMax) return "too many entries";
     out.entries.resize(entries.size());
     for (unsigned i = 0; i < entries.size(); ++i) {
-        if (const char* problem = read_entry(entries[i], out.previous + 1 + i, out.entries[i])) return problem;
+        if (const char* problem = read_entry(entries[i], out.previous + 1 + i, out.entries[i]))
+            return problem;
     }
     out.committed = from.getCommitted();
     out.available = from.getAvailable();
@@ -168,7 +192,7 @@ const char* read_body(schema::LaneMessage::Appended::Reader from, LaneAppended& 
     return nullptr;
 }
 
-template <class Body, class Reader>
+template<class Body, class Reader>
 Result<LaneMessage> read_as(std::uint64_t epoch, Reader from) {
     LaneMessage message{epoch, Body{}};
     if (const char* problem = read_body(from, std::get<Body>(message.body))) {
@@ -180,7 +204,7 @@ Result<LaneMessage> read_as(std::uint64_t epoch, Reader from) {
 } // namespace
 
 Bytes encode(const LaneMessage& message) {
-    capnp::MallocMessageBuilder builder;
+    capnp::MallocMessageBuilder builder(words_for(std::visit(body_bytes, message.body)));
     auto root = builder.initRoot<schema::LaneMessage>();
     root.setEpoch(message.epoch);
     std::visit(BodyWriter{root}, message.body);
@@ -190,10 +214,14 @@ Bytes encode(const LaneMessage& message) {
 Result<LaneMessage> decode_lane_message(ByteView bytes) {
     const auto read = [](schema::LaneMessage::Reader root) -> Result<LaneMessage> {
         switch (root.which()) {
-        case schema::LaneMessage::PROPOSE: return read_as<LanePropose>(root.getEpoch(), root.getPropose());
-        case schema::LaneMessage::PROPOSED: return read_as<LaneProposed>(root.getEpoch(), root.getProposed());
-        case schema::LaneMessage::APPEND: return read_as<LaneAppend>(root.getEpoch(), root.getAppend());
-        case schema::LaneMessage::APPENDED: return read_as<LaneAppended>(root.getEpoch(), root.getAppended());
+        case schema::LaneMessage::PROPOSE:
+            return read_as<LanePropose>(root.getEpoch(), root.getPropose());
+        case schema::LaneMessage::PROPOSED:
+            return read_as<LaneProposed>(root.getEpoch(), root.getProposed());
+        case schema::LaneMessage::APPEND:
+            return read_as<LaneAppend>(root.getEpoch(), root.getAppend());
+        case schema::LaneMessage::APPENDED:
+            return read_as<LaneAppended>(root.getEpoch(), root.getAppended());
         }
         return bad(Errc::invalid_argument, "kind of lane message is unknown");
     };
@@ -207,7 +235,7 @@ std::size_t entry_bytes(const consensus::Entry& entry) {
 }
 
 Bytes encode(const LaneRecord& record) {
-    capnp::MallocMessageBuilder builder;
+    capnp::MallocMessageBuilder builder(words_for(entry_bytes(record.entry)));
     auto root = builder.initRoot<schema::LaneRecord>();
     root.setIndex(record.entry.index);
     write_entry(root.initEntry(), record.entry);
@@ -258,8 +286,9 @@ Bytes encode(const LaneOutcome& outcome) {
 Result<LaneOutcome> decode_lane_outcome(ByteView bytes) {
     const auto read = [](schema::LaneOutcome::Reader root) -> Result<LaneOutcome> {
         LaneOutcome outcome{.id = {}, .time_ms = root.getTimeMs(), .result = {}};
-        if (!read_text(root.getId(), kLaneIdBytesMax, outcome.id)) return bad(Errc::corrupted, "command id is too long");
-        if (!read_data(root.getResult(), kRecordBytesMax, outcome.result)) {
+        if (!read_text(root.getId(), kLaneIdBytesMax, outcome.id))
+            return bad(Errc::corrupted, "command id is too long");
+        if (!read_data(root.getResult(), kLaneResultBytesMax, outcome.result)) {
             return bad(Errc::corrupted, "result is too large");
         }
         return outcome;

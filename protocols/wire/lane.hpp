@@ -1,8 +1,8 @@
-// The messages between a lane's members and a lane's records on disk as plain structs, and their Cap'n Proto encoding
-// (schema/lane.capnp).
+// The messages between a lane's members and a lane's records on disk as plain structs, and their Cap'n Proto
+// encoding (schema/lane.capnp).
 //
-// encode() cannot fail. decode() checks every length against its limit before it copies, never throws, and returns what
-// owns its memory.
+// encode() cannot fail. decode() checks every length against its limit before it copies, never throws, and
+// returns what owns its memory.
 #pragma once
 
 #include "protocols/base/result.hpp"
@@ -20,6 +20,8 @@ namespace dwcp::wire {
 inline constexpr std::size_t kLaneMessageBytes = 60U << 10;
 inline constexpr std::size_t kLaneIdBytesMax = 64;
 inline constexpr std::size_t kLaneTextBytesMax = 512;
+/// A state machine's answer may be as large as a command.
+inline constexpr std::size_t kLaneResultBytesMax = consensus::kCommandBytes;
 /// An entry takes at least 32 bytes, so no message that fits holds more.
 inline constexpr std::size_t kLaneEntriesMax = kLaneMessageBytes / 32;
 
@@ -48,7 +50,7 @@ struct LaneProposed {
 struct LaneAppend {
     std::uint64_t round = 0; ///< Pairs the answer with this message.
     consensus::LogIndex previous = 0;
-    Hash256 chain; ///< Digest of the log up to `previous`.
+    Hash256 chain;                         ///< Digest of the log up to `previous`.
     std::vector<consensus::Entry> entries; ///< previous + 1, previous + 2, ...
     consensus::LogIndex committed = 0;
     bool available = false; ///< Whether the sequencer hears from a quorum.

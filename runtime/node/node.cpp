@@ -177,8 +177,11 @@ void RunningNode::join_links() {
 }
 
 void RunningNode::tell_about_peer(const links::PeerState& peer) {
-    for (std::uint32_t i = 0; i < config_.manager_instances; ++i) {
-        if (const auto live = resolver_.find("manager/" + std::to_string(i))) {
+    std::vector<std::string> paths{"consensus/metadata", "consensus/bulk"};
+    for (std::uint32_t i = 0; i < config_.manager_instances; ++i)
+        paths.push_back("manager/" + std::to_string(i));
+    for (const auto& path : paths) {
+        if (const auto live = resolver_.find(path)) {
             caf::anon_send(live->handle, actor::Local<consensus::PeerChanged>(consensus::PeerChanged{peer}));
         }
     }
@@ -234,7 +237,6 @@ supervisor::Child RunningNode::lane(const std::string& name, consensus::StateMac
         options.members.push_back(peer.name);
     std::ranges::sort(options.members);
     options.sequencer = sequencer();
-    options.incarnation = identity_.incarnation;
     return child("consensus/" + name, [this, options, &machine](actor::ActorContext context) {
         return consensus::spawn_lane(*system_, std::move(context), options, *store_, *disk_, *control_,
                                      machine);

@@ -21,8 +21,10 @@ consensus::MajorityWriteOptions options_of(const NodeName& self, const std::vect
 }
 
 MemberFactory majority_write(Mutation mutation = Mutation::none) {
-    return [mutation](Surroundings world, Observer observer, const NodeName& self, const std::vector<NodeName>& all) {
-        return std::make_unique<MajorityWriteMember>(world, std::move(observer), options_of(self, all), mutation);
+    return [mutation](Surroundings world, Observer observer, const NodeName& self,
+                      const std::vector<NodeName>& all) {
+        return std::make_unique<MajorityWriteMember>(world, std::move(observer), options_of(self, all),
+                                                     mutation);
     };
 }
 
@@ -64,8 +66,22 @@ TEST_CASE("the lane keeps its promises through crashes, partitions and a bad net
         crashes += report.crashes;
         datagrams += report.datagrams;
     }
-    std::cout << runs << " runs: " << answered << " answers, " << entries << " entries, " << crashes << " crashes, "
-              << datagrams << " datagrams\n";
+    std::cout << runs << " runs: " << answered << " answers, " << entries << " entries, " << crashes
+              << " crashes, " << datagrams << " datagrams\n";
+}
+
+TEST_CASE("the lane gets through long runs with few faults") {
+    for (const auto seed : seeds(4)) {
+        RunOptions options;
+        options.seed = seed;
+        options.clients = 40;
+        options.faults_for = std::chrono::seconds(30);
+        options.fault_every = std::chrono::seconds(4);
+        const auto report = run_lane(options, majority_write());
+        INFO("DWCP_SEED=" << seed << ": " << report.violation);
+        REQUIRE(report.violation.empty());
+        REQUIRE(report.entries > 1000);
+    }
 }
 
 TEST_CASE("the same seed gives the same run, another seed another one") {

@@ -29,7 +29,8 @@ std::string log_key(LogIndex index) {
 
 std::uint64_t number_at(const Disk::Contents& contents, const std::string& key) {
     const auto found = contents.find(key);
-    return found == contents.end() ? 0 : std::strtoull(std::string(as_text(found->second)).c_str(), nullptr, 10);
+    return found == contents.end() ? 0
+                                   : std::strtoull(std::string(as_text(found->second)).c_str(), nullptr, 10);
 }
 
 HardState hard_state(const Disk::Contents& contents) {
@@ -49,8 +50,10 @@ MajorityWriteMember::MajorityWriteMember(Surroundings world, Observer observer, 
 
 void MajorityWriteMember::boot() {
     ++life_;
-    if (mutation_ == Mutation::quorum_minus_one) core_ = std::make_unique<WeakQuorum>(options_, recover());
-    else core_ = std::make_unique<MajorityWrite>(options_, recover());
+    if (mutation_ == Mutation::quorum_minus_one)
+        core_ = std::make_unique<WeakQuorum>(options_, recover());
+    else
+        core_ = std::make_unique<MajorityWrite>(options_, recover());
     carry_out(core_->start(now()));
 }
 
@@ -109,7 +112,10 @@ void MajorityWriteMember::carry_out(Effects effects) {
         if (!send.message) continue;
         Bytes datagram = wire::encode(*send.message);
         require(datagram.size() <= wire::kLaneMessageBytes, "message is over its limit");
-        world_.network.send(name(), send.to, std::move(datagram));
+        if (world_.network.send(name(), send.to, std::move(datagram))) continue;
+        const auto* append = std::get_if<wire::LaneAppend>(&send.message->body);
+        if (append == nullptr) continue;
+        later(milliseconds(1), [this, to = send.to, round = append->round] { step(Undelivered{to, round}); });
     }
     if (!effects.apply.empty()) {
         later(std::chrono::microseconds(50), [this, records = std::move(effects.apply)] { apply(records); });
@@ -133,7 +139,8 @@ void MajorityWriteMember::carry_out(Effects effects) {
 
 void MajorityWriteMember::persist(Persist& persist) {
     Disk::Write write;
-    for (const auto& record : persist.records) write[log_key(record->entry.index)] = wire::encode(*record);
+    for (const auto& record : persist.records)
+        write[log_key(record->entry.index)] = wire::encode(*record);
     write["hard"] = wire::encode(persist.hard);
     world_.disk.write_synced(std::move(write), [this, ticket = persist.ticket] { step(Persisted{ticket}); });
 }
@@ -157,7 +164,8 @@ void MajorityWriteMember::load(const Load& load) {
     const auto& disk = world_.disk.visible();
     std::vector<RecordRef> records;
     std::size_t bytes = 0;
-    for (auto it = disk.lower_bound(log_key(load.from)); it != disk.end() && it->first.starts_with("log/"); ++it) {
+    for (auto it = disk.lower_bound(log_key(load.from)); it != disk.end() && it->first.starts_with("log/");
+         ++it) {
         auto record = std::make_shared<const Record>(wire::decode_lane_record(it->second).value());
         bytes += wire::entry_bytes(record->entry);
         if (!records.empty() && bytes > load.bytes_max) break;

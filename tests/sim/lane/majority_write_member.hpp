@@ -26,6 +26,7 @@ class MajorityWriteMember : public Member {
     bool is_up() const override { return core_ != nullptr; }
     void boot() override;
     void crash() override;
+    void peer_changed(const NodeName& peer, bool up) override { step(consensus::PeerLink{peer, up}); }
     void submit(consensus::Command command, TimePoint deadline, Submitted done) override;
     consensus::LogIndex committed() const override { return core_->committed(); }
     std::optional<consensus::Entry> durable_entry(consensus::LogIndex index) const override;

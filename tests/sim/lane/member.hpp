@@ -1,5 +1,5 @@
-// What a lane's simulation asks of an engine. An engine takes part through an adapter that runs its pure core on the
-// simulated clock, network and disk, one object a member for the whole run, crashes included.
+// What a lane's simulation asks of an engine. An engine takes part through an adapter that runs its pure core
+// on the simulated clock, network and disk, one object a member for the whole run, crashes included.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -40,11 +40,14 @@ class Member {
     virtual void boot() = 0;
     /// Ends it without warning; the disk crashes with it. Submitters get no answer.
     virtual void crash() = 0;
+    /// The link layer's news of another member; may be late, wrong or missing.
+    virtual void peer_changed(const NodeName& peer, bool up) = 0;
     virtual void submit(consensus::Command command, TimePoint deadline, Submitted done) = 0;
 
     /// While up.
     virtual consensus::LogIndex committed() const = 0;
-    /// From the disk's durable part, whether up or not: the entry at `index`, and the highest index without a gap.
+    /// From the disk's durable part, whether up or not: the entry at `index`, and the highest index without a
+    /// gap.
     virtual std::optional<consensus::Entry> durable_entry(consensus::LogIndex index) const = 0;
     virtual consensus::LogIndex durable_upto() const = 0;
     /// From the disk: the last entry applied, and how often the command `id` took effect.

@@ -38,6 +38,7 @@ class Run {
     void inject_fault();
     void crash(Member& member);
     void boot(Member& member);
+    void tell_others(const Member& about, bool up);
     void change_network();
     void partition();
     void note(const std::string& what);
@@ -58,7 +59,8 @@ class Run {
 };
 
 Run::Run(const RunOptions& options, const MemberFactory& factory) : options_(options), random_(options.seed) {
-    for (std::size_t i = 0; i < options_.members; ++i) names_.push_back("n" + std::to_string(i));
+    for (std::size_t i = 0; i < options_.members; ++i)
+        names_.push_back("n" + std::to_string(i));
     std::vector<Member*> watched;
     for (const auto& name : names_) {
         disks_.push_back(std::make_unique<Disk>(clock_, random_));
@@ -70,7 +72,8 @@ Run::Run(const RunOptions& options, const MemberFactory& factory) : options_(opt
         watched.push_back(members_.back().get());
     }
     witness_.watch(watched);
-    for (const auto& member : members_) boot(*member);
+    for (const auto& member : members_)
+        boot(*member);
     clients_.resize(options_.clients);
     for (std::size_t i = 0; i < clients_.size(); ++i) {
         clients_[i].name = "c" + std::to_string(i);
@@ -84,8 +87,10 @@ RunReport Run::run() {
     heal();
     run_until(clock_.now() + options_.heal_for, [this] { return all_done(); });
     if (holds() && all_done()) witness_.finished();
-    RunReport report{witness_.violation(), finished_.size(), witness_.entries(), crashes_, network_.sent(), {}};
-    if (report.violation.empty() && !all_done()) report.violation = "did not finish after everything was healed";
+    RunReport report{
+        witness_.violation(), finished_.size(), witness_.entries(), crashes_, network_.sent(), {}};
+    if (report.violation.empty() && !all_done())
+        report.violation = "did not finish after everything was healed";
     report.trace = trace_.finish();
     return report;
 }
@@ -123,7 +128,8 @@ void Run::next_command(std::size_t index) {
     client.command.payload.assign(1 + random_.below(large ? consensus::kCommandBytes : 300),
                                   static_cast<Byte>(random_.next()));
     // Now and then somebody asks for what was done long ago.
-    if (!finished_.empty() && random_.below(8) == 0) client.command = finished_[random_.below(finished_.size())];
+    if (!finished_.empty() && random_.below(8) == 0)
+        client.command = finished_[random_.below(finished_.size())];
     witness_.submitted(client.command);
     submit(index);
 }
@@ -156,7 +162,8 @@ void Run::answered(std::size_t index, std::uint64_t attempt, LogIndex at) {
 }
 
 void Run::inject_fault() {
-    clock_.after(milliseconds(20 + random_.below(400)), [this] {
+    const auto spread = static_cast<std::uint64_t>(options_.fault_every.count()) * 2;
+    clock_.after(Duration(random_.below(spread)), [this] {
         if (!faulty_) return;
         switch (random_.below(4)) {
         case 0:
@@ -178,6 +185,7 @@ void Run::crash(Member& member) {
     ++crashes_;
     note(member.name() + " crashed");
     member.crash();
+    tell_others(member, false);
     // From a quick restart of the process to an outage.
     const Duration down = milliseconds(random_.below(2) == 0 ? random_.below(50) : random_.below(2000));
     clock_.after(down, [this, &member] {
@@ -188,6 +196,16 @@ void Run::crash(Member& member) {
 void Run::boot(Member& member) {
     witness_.booted(member);
     member.boot();
+    tell_others(member, true);
+}
+
+void Run::tell_others(const Member& about, bool up) {
+    for (const auto& member : members_) {
+        if (member.get() == &about || random_.below(3) == 0) continue;
+        clock_.after(milliseconds(random_.below(20)), [&other = *member, name = about.name(), up] {
+            if (other.is_up()) other.peer_changed(name, up);
+        });
+    }
 }
 
 void Run::change_network() {
@@ -215,6 +233,8 @@ void Run::note(const std::string& what) {
 
 } // namespace
 
-RunReport run_lane(const RunOptions& options, const MemberFactory& factory) { return Run(options, factory).run(); }
+RunReport run_lane(const RunOptions& options, const MemberFactory& factory) {
+    return Run(options, factory).run();
+}
 
 } // namespace dwcp::sim

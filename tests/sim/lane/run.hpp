@@ -1,5 +1,5 @@
-// One simulated run of a lane: clients in closed loops, faults for a while, then a healed world in which everything must
-// finish. The seed decides all of it; the same seed gives the same run.
+// One simulated run of a lane: clients in closed loops, faults for a while, then a healed world in which
+// everything must finish. The seed decides all of it; the same seed gives the same run.
 #pragma once
 
 #include "protocols/base/random.hpp"
@@ -19,6 +19,7 @@ struct RunOptions {
     std::size_t members = 3;
     std::size_t clients = 8;
     Duration faults_for = std::chrono::seconds(5);
+    Duration fault_every = milliseconds(200); ///< On average.
     /// After healing, all that was submitted must be answered and applied on every member within this.
     Duration heal_for = std::chrono::seconds(20);
     bool crashes = true;

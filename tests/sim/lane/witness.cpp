@@ -31,14 +31,16 @@ void Witness::applied(const NodeName& member, const Entry& entry) {
     }
     const auto [first, fresh] = index_of_.emplace(entry.command.id, entry.index);
     if (!fresh) {
-        return violated(where + " with id " + entry.command.id + ", which is at " + std::to_string(first->second));
+        return violated(where + " with id " + entry.command.id + ", which is at " +
+                        std::to_string(first->second));
     }
     log_.push_back(entry);
 }
 
 void Witness::answered(const std::string& id, LogIndex index) {
     const auto found = index_of_.find(id);
-    if (found == index_of_.end()) return violated("id " + id + " was answered before it was applied anywhere");
+    if (found == index_of_.end())
+        return violated("id " + id + " was answered before it was applied anywhere");
     if (found->second != index) {
         return violated("id " + id + " is at " + std::to_string(found->second) + " but was answered " +
                         std::to_string(index));
@@ -54,8 +56,8 @@ void Witness::check_majority_has(LogIndex index, const std::string& why) {
         return entry && (index > log_.size() || *entry == log_[index - 1]);
     }));
     if (have <= members_.size() / 2) {
-        violated("entry " + std::to_string(index) + " " + why + " but is on the disks of " + std::to_string(have) +
-                 " of " + std::to_string(members_.size()) + " members");
+        violated("entry " + std::to_string(index) + " " + why + " but is on the disks of " +
+                 std::to_string(have) + " of " + std::to_string(members_.size()) + " members");
     }
 }
 
@@ -74,11 +76,13 @@ void Witness::stepped() {
         promised_ = committed_anywhere;
         check_majority_has(promised_, "is committed");
     }
-    // Logs have no gaps, so the highest promise stands for all; disks only lose in a crash, which is one step.
+    // Logs have no gaps, so the highest promise stands for all; disks only lose in a crash, which is one
+    // step.
     const auto have = std::ranges::count_if(
         members_, [&](const Member* member) { return member->durable_upto() >= promised_; });
     if (static_cast<std::size_t>(have) <= members_.size() / 2) {
-        violated("entry " + std::to_string(promised_) + " was promised and is no longer on a majority's disks");
+        violated("entry " + std::to_string(promised_) +
+                 " was promised and is no longer on a majority's disks");
     }
 }
 

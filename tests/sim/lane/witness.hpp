@@ -1,11 +1,11 @@
-// Watches a lane's members and notes the first broken promise. Knows nothing of engines: it sees what is applied, answered
-// and on the disks.
+// Watches a lane's members and notes the first broken promise. Knows nothing of engines: it sees what is
+// applied, answered and on the disks.
 //
 //   agreement     every member applies the same entry at an index, one after the other, without gaps
 //   exactly once  an id is at one index only and takes effect once on every member
 //   validity      what is applied was submitted
-//   durability    what was answered, or counts as committed anywhere, is on the disks of a majority, and stays there
-//   monotonic     in one life, a member's committed and applied indexes never fall
+//   durability    what was answered, or counts as committed anywhere, is on the disks of a majority, and
+//   stays there monotonic     in one life, a member's committed and applied indexes never fall
 #pragma once
 
 #include "tests/sim/lane/member.hpp"

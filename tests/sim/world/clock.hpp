@@ -1,4 +1,5 @@
-// Simulated time: a queue of what happens when. Nothing waits; running the next event is what makes time pass.
+// Simulated time: a queue of what happens when. Nothing waits; running the next event is what makes time
+// pass.
 //
 // Events of the same moment run in the order in which they were made, so a run depends on its seed alone.
 #pragma once

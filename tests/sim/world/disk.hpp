@@ -1,7 +1,8 @@
 // A simulated disk: an ordered key-value store with a write-ahead log, like the node's own.
 //
-// Writes are visible at once, in order, and durable when a synced write at or after them completes. A crash keeps what is
-// durable and any prefix of the rest, never a part of one write and never a later write without an earlier one.
+// Writes are visible at once, in order, and durable when a synced write at or after them completes. A crash
+// keeps what is durable and any prefix of the rest, never a part of one write and never a later write without
+// an earlier one.
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -78,8 +79,10 @@ class Disk {
   private:
     static void apply(const Write& write, Contents& to) {
         for (const auto& [key, value] : write) {
-            if (value) to[key] = *value;
-            else to.erase(key);
+            if (value)
+                to[key] = *value;
+            else
+                to.erase(key);
         }
     }
 

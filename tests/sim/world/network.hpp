@@ -33,21 +33,26 @@ class Network {
     void cut(const NodeName& from, const NodeName& to) { cuts_.emplace(from, to); }
     void mend_all() { cuts_.clear(); }
 
-    void send(const NodeName& from, const NodeName& to, Bytes datagram) {
+    /// False if the sender can know that it will not arrive.
+    bool send(const NodeName& from, const NodeName& to, Bytes datagram) {
         ++sent_;
-        if (cuts_.contains({from, to}) || random_.unit() < conditions_.loss) return;
+        if (cuts_.contains({from, to})) return false;
+        if (random_.unit() < conditions_.loss) return true;
         if (random_.unit() < conditions_.duplication) deliver(from, to, datagram);
         deliver(from, to, std::move(datagram));
+        return true;
     }
 
     std::uint64_t sent() const { return sent_; }
 
   private:
     void deliver(const NodeName& from, const NodeName& to, Bytes datagram) {
-        const auto range = static_cast<std::uint64_t>((conditions_.latency_max - conditions_.latency_min).count());
+        const auto range =
+            static_cast<std::uint64_t>((conditions_.latency_max - conditions_.latency_min).count());
         const Duration delay = conditions_.latency_min + Duration(range == 0 ? 0 : random_.below(range));
         clock_.after(delay, [this, from, to, datagram = std::move(datagram)] {
-            if (const auto found = receivers_.find(to); found != receivers_.end()) found->second(from, datagram);
+            if (const auto found = receivers_.find(to); found != receivers_.end())
+                found->second(from, datagram);
         });
     }
 

@@ -1,4 +1,5 @@
-// Which seeds a simulation test runs: 1, 2, 3, ... or only DWCP_SEED, to replay one.
+// Which seeds a simulation test runs: 1, 2, 3, ..., as many as the test or DWCP_SEEDS says (for a long soak),
+// or only DWCP_SEED, to replay one.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@ namespace dwcp::sim {
 
 inline std::vector<std::uint64_t> seeds(std::size_t count) {
     if (const char* given = std::getenv("DWCP_SEED")) return {std::strtoull(given, nullptr, 0)};
+    if (const char* given = std::getenv("DWCP_SEEDS")) count = std::strtoull(given, nullptr, 0);
     std::vector<std::uint64_t> all(count);
     std::iota(all.begin(), all.end(), 1);
     return all;

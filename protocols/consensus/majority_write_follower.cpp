@@ -49,8 +49,10 @@ void MajorityWrite::take_entries(wire::LaneAppend& append) {
     Hash256 chain = append.chain;
     if (index > last_) return; // A gap: our answer says where to go on.
     auto at = append.entries.begin();
-    for (; index < last_ && at != append.entries.end(); ++at, ++index) chain = next_chain(chain, *at);
-    if (index < last_) return; // All known, and nothing to compare with: the chain before last_ is not in memory.
+    for (; index < last_ && at != append.entries.end(); ++at, ++index)
+        chain = next_chain(chain, *at);
+    if (index < last_)
+        return; // All known, and nothing to compare with: the chain before last_ is not in memory.
     if (chain != last_chain_) {
         diverged_ = true;
         return;
@@ -78,7 +80,9 @@ void MajorityWrite::on_proposed(std::uint64_t epoch, const wire::LaneProposed& p
     const auto found = pending_.find(proposed.id);
     if (epoch != epoch_ || found == pending_.end()) return;
     switch (proposed.outcome) {
-    case wire::ProposeOutcome::accepted: found->second.accepted = true; return;
+    case wire::ProposeOutcome::accepted:
+        found->second.accepted = true;
+        return;
     case wire::ProposeOutcome::committed:
         // If it is not applied here yet, applying it answers.
         found->second.accepted = true;
