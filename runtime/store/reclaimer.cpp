@@ -26,8 +26,9 @@ constexpr double kFreeShareMax = 0.5;
 
 } // namespace
 
-Reclaimer::Reclaimer(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, std::string directory)
-    : db_(db), blocks_(blocks), directory_(std::move(directory)), thread_([this] { loop(); }) {}
+Reclaimer::Reclaimer(Database& database, std::string directory, FindDamage find_damage)
+    : database_(database), directory_(std::move(directory)), find_damage_(std::move(find_damage)),
+      thread_([this] { loop(); }) {}
 
 Reclaimer::~Reclaimer() {
     {
@@ -70,13 +71,15 @@ void Reclaimer::loop() {
 
 rocksdb::Status Reclaimer::pass() {
     const std::lock_guard lock(pass_mutex_);
-    auto status = db_.Flush(rocksdb::FlushOptions(), blocks_);
+    auto status = database_.db->Flush(rocksdb::FlushOptions(), database_.blocks());
     if (status.ok()) status = compact({});
     for (const double share : kCopiedShares) {
         std::uint64_t total_bytes = 0;
         std::uint64_t garbage_bytes = 0;
-        db_.GetIntProperty(blocks_, rocksdb::DB::Properties::kLiveBlobFileSize, &total_bytes);
-        db_.GetIntProperty(blocks_, rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage_bytes);
+        rocksdb::DB& db = *database_.db;
+        db.GetIntProperty(database_.blocks(), rocksdb::DB::Properties::kLiveBlobFileSize, &total_bytes);
+        db.GetIntProperty(database_.blocks(), rocksdb::DB::Properties::kLiveBlobFileGarbageSize,
+                          &garbage_bytes);
         if (static_cast<double>(garbage_bytes) <= kGarbageShareMax * static_cast<double>(total_bytes)) break;
         const double copied_bytes_max = share * static_cast<double>(total_bytes - garbage_bytes);
         if (!status.ok() ||
@@ -84,6 +87,7 @@ rocksdb::Status Reclaimer::pass() {
             break;
         status = compact(share);
     }
+    if (status.IsCorruption()) find_damage_(cancel_);
     return status;
 }
 
@@ -95,7 +99,10 @@ rocksdb::Status Reclaimer::compact(std::optional<double> copied_share) {
         options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
         options.blob_garbage_collection_age_cutoff = *copied_share;
     }
-    return db_.CompactRange(options, blocks_, nullptr, nullptr);
+    database_.damage_filter->copying = copied_share.has_value();
+    auto status = database_.db->CompactRange(options, database_.blocks(), nullptr, nullptr);
+    database_.damage_filter->copying = false;
+    return status;
 }
 
 } // namespace dwcp::store

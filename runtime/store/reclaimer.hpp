@@ -7,12 +7,12 @@
 #pragma once
 
 #include "protocols/base/result.hpp"
-
-#include <rocksdb/db.h>
+#include "runtime/store/rocks_database.hpp"
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,8 +22,12 @@ namespace dwcp::store {
 
 class Reclaimer {
   public:
-    /// `db` and `blocks` must outlive this.
-    Reclaimer(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, std::string directory);
+    /// Reads every block, so that damage is recorded with its key, until told to stop.
+    using FindDamage = std::function<void(const std::atomic<bool>& stop)>;
+
+    /// `database` must outlive this. `find_damage` is called when damage stops a pass, which does not say in
+    /// which block.
+    Reclaimer(Database& database, std::string directory, FindDamage find_damage);
     ~Reclaimer();
 
     /// Notes that blocks of so many bytes were erased; enough of them wake the thread.
@@ -38,9 +42,9 @@ class Reclaimer {
     /// first.
     rocksdb::Status compact(std::optional<double> copied_share);
 
-    rocksdb::DB& db_;
-    rocksdb::ColumnFamilyHandle* const blocks_;
+    Database& database_;
     const std::string directory_;
+    const FindDamage find_damage_;
     std::mutex pass_mutex_;
     std::mutex mutex_;
     std::condition_variable wake_;

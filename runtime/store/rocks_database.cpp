@@ -197,6 +197,7 @@ Result<Database> open_database(const Options& options) {
     database.direct_io = takes_direct_io(directory);
     Tuning tuning = make_tuning(options.memory_budget_bytes, database.direct_io);
     tuning.database.create_if_missing = !*exists;
+    tuning.database.listeners.push_back(database.damage_filter);
     const auto families = descriptors(tuning, directory, *exists);
     if (!families) return std::unexpected(families.error());
     rocksdb::DB* db = nullptr;

@@ -5,8 +5,10 @@
 #include "runtime/store/store.hpp"
 
 #include <rocksdb/db.h>
+#include <rocksdb/listener.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,8 +29,21 @@ inline constexpr std::array<std::string_view, kFamilyCount> kFamilyNames{"journa
 
 inline constexpr std::string_view kFormatVersionKey = "format_version";
 
+/// RocksDB stops all writes when a compaction meets damage. Where the damage is in a block that is being
+/// copied, one bad block must not stop the node: the copying fails, the rest goes on.
+class CopyDamageFilter final : public rocksdb::EventListener {
+  public:
+    void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+        if (copying && reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsCorruption())
+            *error = rocksdb::Status::OK();
+    }
+
+    std::atomic<bool> copying = false; ///< Set while blobs are copied.
+};
+
 /// An open database; closes on destruction.
 struct Database {
+    std::shared_ptr<CopyDamageFilter> damage_filter = std::make_shared<CopyDamageFilter>();
     std::unique_ptr<rocksdb::DB> db;
     std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families{};
     std::vector<rocksdb::ColumnFamilyHandle*> handles; ///< All handles, owned.

@@ -71,7 +71,7 @@ RocksStore::RocksStore(Database database, const Options& options)
     : directory_(options.directory), block_reserve_bytes_(options.memory_budget_bytes),
       value_reserve_bytes_(options.memory_budget_bytes / kValueReserveShare), database_(std::move(database)),
       corruptions_(directory_), durable_rounds_([this] { return durable_round(); }),
-      reclaimer_(*database_.db, database_.blocks(), directory_) {
+      reclaimer_(database_, directory_, [this](const std::atomic<bool>& stop) { verify_blocks(stop); }) {
     std::uint64_t bytes = 0;
     database_.db->GetIntProperty(database_.blocks(), rocksdb::DB::Properties::kEstimateLiveDataSize, &bytes);
     blocks_bytes_ = bytes;
@@ -299,6 +299,15 @@ Result<void> RocksStore::scan_blocks(
     if (!it->status().ok()) return std::unexpected(to_error(it->status(), "scan", directory_));
     if (damage) return std::unexpected(*damage);
     return {};
+}
+
+void RocksStore::verify_blocks(const std::atomic<bool>& stop) const {
+    const auto swept = scan_blocks([&](const Hash256& hash, std::uint32_t) {
+        const auto read = get_block(hash); // records what it finds
+        return !stop && (read || read.error().code != Errc::io_error);
+    });
+    if (!swept)
+        log::warn("store_verification_ended", {{"directory", directory_}, {"error", swept.error().message}});
 }
 
 Stats RocksStore::stats() const {

@@ -75,6 +75,7 @@ class RocksStore final : public Store {
     /// recorded).
     std::optional<std::uint32_t> stored_bytes(const Hash256& hash) const;
     Result<void> durable_round();
+    void verify_blocks(const std::atomic<bool>& stop) const;
 
     const std::string directory_;
     /// Disk space that blocks leave free: all memtables fit in it. Values may use most of it, erasures all.

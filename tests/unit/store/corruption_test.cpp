@@ -1,6 +1,7 @@
 #include "runtime/store/corruption_log.hpp"
 #include "runtime/store/record.hpp"
 #include "runtime/store/rocks_database.hpp"
+#include "runtime/store/testing.hpp"
 #include "store_fixture.hpp"
 
 #include <set>
@@ -75,6 +76,35 @@ TEST_CASE("a bit flipped in a table file is reported with the block's hash and r
     }
     REQUIRE(flip_bit_on_disk(dir.store(), ".sst", ByteView(*block.bytes).subspan(2'000, 16)));
     check_damaged_and_repair(dir.store(), block);
+}
+
+TEST_CASE("damage met while space is reclaimed is named and stops neither writes nor, once repaired, the "
+          "reclaiming") {
+    const TempDir dir;
+    constexpr std::uint64_t kBlocks = 12;
+    const auto block = [](std::uint64_t number) { return make_block(number, 1U << 20); };
+    {
+        const auto store = open_store(dir.store());
+        for (std::uint64_t i = 0; i < kBlocks; ++i)
+            require_ok(store->put_block(block(i), BlockWrite::bulk));
+        require_ok(store->make_blocks_durable());
+    }
+    REQUIRE(flip_bit_on_disk(dir.store(), ".blob", ByteView(*block(0).bytes).subspan(500'000, 16)));
+    const std::uint64_t full_bytes = size_of_files(dir.store(), ".blob");
+    const auto store = open_store(dir.store());
+    for (std::uint64_t i = 0; i < kBlocks; ++i)
+        if (i % 4 != 0) require_ok(store->erase_block(block(i).hash));
+    const auto reclaimed = reclaim_now(*store);
+    REQUIRE_FALSE(reclaimed);
+    CHECK(reclaimed.error().code == Errc::corrupted);
+    CHECK(store->stats().corruptions == 1);
+    require_ok(store->put_block(block(kBlocks), BlockWrite::bulk));
+    require_ok(store->make_blocks_durable());
+    require_ok(store->replace_block(block(0)));
+    require_ok(reclaim_now(*store));
+    CHECK(size_of_files(dir.store(), ".blob") < full_bytes / 2);
+    for (const std::uint64_t i : {0UL, 4UL, 8UL, kBlocks})
+        require_same(store->get_block(block(i).hash), block(i));
 }
 
 TEST_CASE("a blob file that is gone is damage of its blocks, not an empty store") {
