@@ -33,6 +33,9 @@ Bytes to_flat_bytes(capnp::MessageBuilder& message) {
 
 kj::ArrayPtr<const kj::byte> blob(ByteView bytes) { return kj::arrayPtr(bytes.data(), bytes.size()); }
 
+/// With its length: from a std::string alone Cap'n Proto would take the text up to its first zero byte.
+capnp::Text::Reader text(const std::string& from) { return {from.c_str(), from.size()}; }
+
 bool read_text(capnp::Text::Reader from, std::size_t bytes_max, std::string& out) {
     if (from.size() > bytes_max) return false;
     out.assign(from.begin(), from.end());
@@ -77,8 +80,8 @@ auto read_message(ByteView bytes, std::size_t bytes_max, Errc code, Read read)
 
 void write_entry(schema::LaneEntry::Builder out, const consensus::Entry& entry) {
     out.setTimeMs(entry.time_ms);
-    out.setProposer(entry.proposer);
-    out.setId(entry.command.id);
+    out.setProposer(text(entry.proposer));
+    out.setId(text(entry.command.id));
     out.setPayload(blob(entry.command.payload));
 }
 
@@ -121,16 +124,16 @@ struct BodyWriter {
 
     void operator()(const LanePropose& propose) {
         auto body = out.initPropose();
-        body.setId(propose.command.id);
+        body.setId(text(propose.command.id));
         body.setPayload(blob(propose.command.payload));
     }
     void operator()(const LaneProposed& proposed) {
         auto body = out.initProposed();
-        body.setId(proposed.id);
+        body.setId(text(proposed.id));
         body.setOutcome(static_cast<std::uint8_t>(proposed.outcome));
         body.setIndex(proposed.index);
         body.setCode(static_cast<std::uint8_t>(proposed.code));
-        body.setReason(proposed.reason.substr(0, kLaneTextBytesMax));
+        body.setReason(text(proposed.reason.substr(0, kLaneTextBytesMax)));
     }
     void operator()(const LaneAppend& append) {
         auto body = out.initAppend();
@@ -142,7 +145,7 @@ struct BodyWriter {
             write_entry(entries[i], append.entries[i]);
         body.setCommitted(append.committed);
         body.setAvailable(append.available);
-        body.setNote(append.note.substr(0, kLaneTextBytesMax));
+        body.setNote(text(append.note.substr(0, kLaneTextBytesMax)));
     }
     void operator()(const LaneAppended& appended) {
         auto body = out.initAppended();
@@ -277,7 +280,7 @@ Result<LaneHardState> decode_lane_hard_state(ByteView bytes) {
 Bytes encode(const LaneOutcome& outcome) {
     capnp::MallocMessageBuilder builder;
     auto root = builder.initRoot<schema::LaneOutcome>();
-    root.setId(outcome.id);
+    root.setId(text(outcome.id));
     root.setTimeMs(outcome.time_ms);
     root.setResult(blob(outcome.result));
     return to_flat_bytes(builder);

@@ -112,3 +112,8 @@ TEST_CASE("damaged messages are refused or decode to something within the limits
         CHECK((entries == nullptr || entries->entries.size() <= kLaneEntriesMax));
     }
 }
+
+TEST_CASE("an id with a zero byte in it keeps what comes after") {
+    const LaneMessage message{1, LanePropose{{std::string("a\0b", 3), Bytes(1)}}};
+    CHECK(decode_lane_message(encode(message)).value() == message);
+}
