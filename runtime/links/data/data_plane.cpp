@@ -130,10 +130,9 @@ void Plane::add_peer(const DataPeer& peer) {
     }
     (void)core_.loop.post([this, peer, address = std::move(address), outstanding] {
         core_.congestion[peer.name] = peer.congestion;
-        const auto take = [this](std::shared_ptr<ClientStream> stream) {
-            adopt(std::move(stream));
-        };
+        const auto take = [this](std::shared_ptr<ClientStream> stream) { adopt(std::move(stream)); };
         peers_[peer.name] = std::make_unique<Peer>(core_, peer, address, outstanding, take);
+        peers_[peer.name]->on_tick(); // dials now
         core_.status_changed = true;
     });
 }

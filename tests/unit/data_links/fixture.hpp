@@ -263,12 +263,10 @@ class Answers {
 
   private:
     void record(std::size_t index, Result<void> result) {
-        {
-            const std::lock_guard lock(mutex_);
-            ++calls_[index];
-            ++answered_;
-            results_[index] = std::move(result);
-        }
+        const std::lock_guard lock(mutex_); // also while notifying: see Answer
+        ++calls_[index];
+        ++answered_;
+        results_[index] = std::move(result);
         changed_.notify_all();
     }
 
@@ -285,11 +283,10 @@ class Answer {
   public:
     std::function<void(Result<T>)> callback() {
         return [this](Result<T> result) {
-            {
-                const std::lock_guard lock(mutex_);
-                result_ = std::move(result);
-                done_ = true;
-            }
+            // Notified under the lock: whoever waits may destroy this the moment it is free.
+            const std::lock_guard lock(mutex_);
+            result_ = std::move(result);
+            done_ = true;
             changed_.notify_all();
         };
     }
