@@ -47,7 +47,7 @@ http::Response events(const http::Request& request, Backend& backend) {
     const auto limit = number_param(request, "limit", kEventsDefault, kEventsMax);
     if (!after) return http::error_response(after.error());
     if (!limit) return http::error_response(limit.error());
-    args["after"] = *after;
+    if (request.param("after")) args["after"] = *after; // without: the latest
     args["limit"] = *limit;
     return answer(backend, "events", args);
 }

@@ -41,6 +41,7 @@ struct Fixture {
         client = std::make_unique<httplib::Client>("127.0.0.1", server.port());
         client->set_keep_alive(true);
         client->set_url_encode(false);
+        client->set_tcp_nodelay(true);
     }
     httplib::Result put(const std::string& key, const std::string& body,
                         const httplib::Headers& headers = {}) {
@@ -461,7 +462,7 @@ TEST_CASE_METHOD(Fixture, "workloads are listed and found by id") {
 
 TEST_CASE_METHOD(Fixture, "operator questions pass their arguments on") {
     start();
-    for (const char* path : {"/v1/status", "/v1/nodes", "/v1/tree?node=site-b", "/v1/events?after=5&limit=7",
+    for (const char* path : {"/v1/status", "/v1/nodes", "/v1/tree?node=site-b", "/v1/events?after=5&limit=7", "/v1/events",
                              "/v1/actors/consensus/metadata?node=site-c"})
         CHECK(client->Get(path)->status == 200);
     const std::vector<std::pair<std::string, json>> expected = {
@@ -469,6 +470,7 @@ TEST_CASE_METHOD(Fixture, "operator questions pass their arguments on") {
         {"nodes", json::object()},
         {"tree", {{"node", "site-b"}}},
         {"events", {{"after", 5}, {"limit", 7}}},
+        {"events", {{"limit", 100}}},
         {"actor.show", {{"path", "consensus/metadata"}, {"node", "site-c"}}}};
     CHECK(backend.admin_calls == expected);
     CHECK(client->Get("/v1/events?after=x")->status == 400);

@@ -1,0 +1,15 @@
+// dwcp-shell without its process: arguments in, exit code out, so that tests can run it whole.
+#pragma once
+
+#include "ops/shell/output.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dwcp::shell {
+
+/// Runs one command. `arguments` are those of main() without the program's name. Returns the exit code; says
+/// on terminal.err what went wrong.
+int run_shell(const std::vector<std::string>& arguments, Terminal& terminal);
+
+} // namespace dwcp::shell

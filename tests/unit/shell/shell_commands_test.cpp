@@ -1,0 +1,452 @@
+// The shell's commands against a real HTTP server with a fake node behind it.
+#include "actors/gateway/routes.hpp"
+#include "ops/shell/shell.hpp"
+#include "protocols/base/random.hpp"
+#include "tests/unit/http/fake_backend.hpp"
+#include "tests/unit/http/gate.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <spawn.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace dwcp;
+using dwcp::test::FakeBackend;
+using dwcp::test::Gate;
+using nlohmann::json;
+
+namespace {
+
+struct Fixture {
+    FakeBackend backend;
+    gateway::RouteOptions routes;
+    http::Options options;
+    http::HttpServer server;
+    std::filesystem::path directory;
+
+    std::string input;
+    bool terminal = false;
+    std::string out;
+    std::string err;
+
+    Fixture() {
+        static std::atomic<int> number = 0;
+        directory = std::filesystem::temp_directory_path() /
+                    ("shell-commands-" + std::to_string(getpid()) + "-" + std::to_string(++number));
+        std::filesystem::create_directories(directory);
+        std::ofstream(directory / "token") << "secret\n";
+        options.threads = 4;
+    }
+    ~Fixture() { std::filesystem::remove_all(directory); }
+
+    void start() {
+        gateway::register_routes(server, backend, routes);
+        REQUIRE(server.start(options));
+    }
+    std::string node() const { return "127.0.0.1:" + std::to_string(server.port()); }
+
+    int run(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"--node", node()});
+        return run_bare(std::move(arguments), {});
+    }
+    int run_bare(std::vector<std::string> arguments, std::map<std::string, std::string> environment) {
+        std::istringstream in(input);
+        std::ostringstream out_stream;
+        std::ostringstream err_stream;
+        const auto lookup = [&](const std::string& name) {
+            const auto found = environment.find(name);
+            return found == environment.end() ? std::nullopt : std::optional(found->second);
+        };
+        shell::Terminal terminal_now{
+            in, out_stream, err_stream, terminal, terminal, lookup, [] { return 1'700'000'060'000; }};
+        const int code = shell::run_shell(arguments, terminal_now);
+        out = out_stream.str();
+        err = err_stream.str();
+        return code;
+    }
+    std::string file(const std::string& name, const std::string& content) {
+        std::ofstream(directory / name, std::ios::binary) << content;
+        return directory / name;
+    }
+    std::string content_of(const std::string& name) const {
+        std::ifstream in(directory / name, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    std::vector<std::string> files() const {
+        std::vector<std::string> found;
+        for (const auto& entry : std::filesystem::directory_iterator(directory))
+            found.push_back(entry.path().filename());
+        std::ranges::sort(found);
+        return found;
+    }
+};
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::string pattern(std::size_t bytes) {
+    Random random(bytes);
+    std::string text(bytes, '\0');
+    for (char& c : text)
+        c = static_cast<char>(random.next());
+    return text;
+}
+
+} // namespace
+
+TEST_CASE_METHOD(Fixture, "a file is put and comes back verified") {
+    start();
+    const std::string content = pattern(3 * kBlockBytes + 17);
+    const std::string path = file("in put.bin", content);
+    CHECK(run({"put", path, "some dir/grüße.bin", "--replicas", "2", "--codec", "zstd-3", "--type",
+               "text/x"}) == 0);
+    CHECK(has(out, "some dir/grüße.bin"));
+    CHECK(has(out, "3.0 MiB"));
+    CHECK(err.empty());
+    const auto& begun = backend.begun.begin()->second;
+    CHECK(begun.replicas == 2);
+    CHECK(begun.codec == CodecChoice{Codec::zstd, 3});
+    CHECK(begun.size_bytes == content.size());
+    CHECK(run({"-c", "get 'some dir/grüße.bin' " + (directory / "out.bin").string()}) == 0);
+    CHECK(has(out, "SHA-256 verified"));
+    CHECK(content_of("out.bin") == content);
+    CHECK(run({"get", "some dir/grüße.bin", directory}) == 0);
+    CHECK(content_of("grüße.bin") == content);
+    CHECK(run({"get", "some dir/grüße.bin", "-", "-o", "json"}) == 0);
+    CHECK(out == content);
+}
+
+TEST_CASE_METHOD(Fixture, "an empty file is an object too") {
+    start();
+    CHECK(run({"put", file("empty", ""), "k"}) == 0);
+    CHECK(run({"get", "k", directory / "out"}) == 0);
+    CHECK(std::filesystem::exists(directory / "out"));
+    CHECK(content_of("out").empty());
+}
+
+TEST_CASE_METHOD(Fixture, "the standard input is put without a known length") {
+    start();
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{1}, std::size_t{256U << 10}, std::size_t{2 * kBlockBytes}}) {
+        CAPTURE(size);
+        input = pattern(size);
+        CHECK(run({"put", "-", "k", "-o", "ndjson"}) == 0);
+        CHECK(json::parse(out)["size_bytes"] == size);
+        CHECK(run({"get", "k", "-"}) == 0);
+        CHECK(out == input);
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "what cannot be put is said before anything is sent") {
+    start();
+    CHECK(run({"put", directory / "missing", "k"}) == 1);
+    CHECK(has(err, "there is no file"));
+    CHECK(run({"put", directory, "k"}) == 2);
+    CHECK(has(err, "is a directory"));
+    CHECK(backend.begun.empty());
+    CHECK(run({"put", file("f", "x"), "a/../b"}) == 2);
+    CHECK(run({"put", file("f", "x"), "k", "--codec", "zip"}) == 2);
+    CHECK(run({"put", file("f", "x"), "k", "--replicas", "17"}) == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "a node that refuses in the middle of an upload is heard") {
+    backend.before_begin = []() -> Result<void> {
+        return fail(Errc::resource_exhausted, "too many workloads", "wait a little");
+    };
+    start();
+    // Larger than all socket buffers together and than what the server takes after a refusal.
+    const std::string path = file("large", "");
+    std::filesystem::resize_file(path, 200U << 20);
+    CHECK(run({"put", path, "k"}) == 1);
+    CHECK(err == "error: too many workloads\n  try: wait a little\n");
+}
+
+TEST_CASE_METHOD(Fixture, "an object that breaks off leaves no file") {
+    const std::string content = pattern(4 * kBlockBytes);
+    std::atomic<bool> broken = false;
+    Hash256 last;
+    backend.before_read_block = [&](const BlockRef& ref) -> Result<void> {
+        if (broken && ref.hash == last) return fail(Errc::corrupted, "damaged", "");
+        return {};
+    };
+    start();
+    CHECK(run({"put", file("in", content), "k"}) == 0);
+    last = backend.objects["k"].blocks.back().hash;
+    broken = true;
+    CHECK(run({"get", "k", directory / "out"}) == 3);
+    CHECK(has(err, "broke off"));
+    CHECK(files() == std::vector<std::string>{"in", "token"});
+    CHECK(run({"get", "k", "-"}) == 7);
+    CHECK(out.size() < content.size());
+}
+
+TEST_CASE_METHOD(Fixture, "a content that is not what its hash says leaves no file") {
+    start();
+    CHECK(run({"put", file("in", "content"), "k"}) == 0);
+    backend.objects["k"].sha256 = {};
+    CHECK(run({"get", "k", directory / "out"}) == 1);
+    CHECK(has(err, "SHA-256"));
+    CHECK(files() == std::vector<std::string>{"in", "token"});
+}
+
+TEST_CASE_METHOD(Fixture, "objects are listed, in pages when there are many, and removed") {
+    start();
+    for (const char* key : {"a/1", "a/2", "b"})
+        CHECK(run({"put", file("f", key), key}) == 0);
+    CHECK(run({"ls"}) == 0);
+    CHECK(out.starts_with("KEY"));
+    CHECK(has(out, "a/1   3 B  60 s ago  site-a,site-b  application/octet-stream"));
+    CHECK(run({"ls", "a/", "-o", "ndjson"}) == 0);
+    CHECK(std::ranges::count(out, '\n') == 2);
+    CHECK(run({"ls", "-o", "json", "--limit", "2"}) == 0);
+    CHECK(json::parse(out)["objects"].size() == 2);
+    CHECK(json::parse(out)["next_cursor"] == "a/2");
+    CHECK(run({"rm", "b"}) == 0);
+    CHECK(out == "removed b\n");
+    CHECK(run({"rm", "b"}) == 1);
+    CHECK(has(err, "there is no object 'b'"));
+    {
+        const auto lock = backend.lock();
+        const wire::Manifest any = backend.objects["a/1"];
+        for (int i = 0; i < 2500; ++i) {
+            wire::Manifest manifest = any;
+            manifest.key = fmt::format("many/{:04}", i);
+            backend.objects[manifest.key] = manifest;
+        }
+    }
+    CHECK(run({"ls", "many/", "-o", "json"}) == 0);
+    CHECK(json::parse(out)["objects"].size() == 2500);
+}
+
+TEST_CASE_METHOD(Fixture, "the state of a node is shown as tables and as the API's answer") {
+    const json status = {{"node", "site-a"},
+                         {"site", "a"},
+                         {"cluster", "c"},
+                         {"state", "running"},
+                         {"health", "healthy"},
+                         {"uptime_s", 65.2},
+                         {"actors", 9},
+                         {"restarts_total", 1},
+                         {"workloads", {{"open", 1}, {"committed", 2}}},
+                         {"store", {{"blocks_bytes", 1048576}, {"disk_free_bytes", 0}, {"corruptions", 0}}},
+                         {"lanes",
+                          {{{"lane", "metadata"},
+                            {"available", false},
+                            {"note", "no quorum"},
+                            {"members", {"a", "b", "c"}},
+                            {"members_up", 1},
+                            {"quorum", 2}}}}};
+    const json nodes = {
+        {"nodes",
+         {{{"name", "site-a"}, {"self", true}, {"up", true}},
+          {{"name", "site-b"},
+           {"up", false},
+           {"problem", "refused"},
+           {"rtt_ms", 0.234},
+           {"data", {{"up", true}, {"streams", 4}, {"congestion", "bbr"}, {"bytes_sent", 2048}}}}}}};
+    const json tree = {{"actors",
+                        {{{"path", "supervisor"}, {"parent", ""}, {"state", "running"}},
+                         {{"path", "manager/0"},
+                          {"parent", "supervisor"},
+                          {"state", "running"},
+                          {"life", 2},
+                          {"restarts", 1}},
+                         {{"path", "orphan"}, {"parent", "gone"}, {"state", "backing off"}},
+                         {{"path", "self"}, {"parent", "self"}}}}};
+    const json events = {{"events",
+                          {{{"id", 7},
+                            {"time_ms", 1'700'000'000'000},
+                            {"name", "actor_restarted"},
+                            {"subject", "manager/0"},
+                            {"fields", {{"delay_ms", "10"}, {"n", 3}}}}}},
+                         {"last_id", 7}};
+    backend.on_admin = [&](const std::string& verb, const json&) -> Result<json> {
+        return verb == "status" ? status : verb == "nodes" ? nodes : verb == "tree" ? tree : events;
+    };
+    start();
+    CHECK(run({"status"}) == 0);
+    CHECK(has(out, "running, healthy"));
+    CHECK(has(out, "65 s"));
+    CHECK(has(out, "NO: no quorum"));
+    CHECK(has(out, "1/3"));
+    CHECK(run({"-c", "status", "-o", "json"}) == 0);
+    CHECK(json::parse(out) == status);
+    CHECK(run({"nodes"}) == 0);
+    CHECK(has(out, "this node"));
+    CHECK(has(out, "DOWN"));
+    CHECK(has(out, "4 streams, bbr"));
+    CHECK(run({"nodes", "-o", "ndjson"}) == 0);
+    CHECK(std::ranges::count(out, '\n') == 2);
+    CHECK(run({"tree", "site-b"}) == 0);
+    CHECK(backend.admin_calls.back().second == json{{"node", "site-b"}});
+    CHECK(has(out, "\nsupervisor"));
+    CHECK(has(out, "\n  manager/0"));
+    CHECK(has(out, "orphan"));
+    CHECK(run({"events", "--after", "3", "--limit", "5"}) == 0);
+    CHECK(backend.admin_calls.back().second == json{{"after", 3}, {"limit", 5}});
+    CHECK(has(out, "7  60 s ago  actor_restarted  manager/0  delay_ms=10 n=3"));
+    CHECK(run({"events"}) == 0);
+    CHECK(backend.admin_calls.back().second == json{{"limit", 100}});
+    CHECK(run({"actor", "show", "site-b:manager/0"}) == 0);
+    CHECK(backend.admin_calls.back() ==
+          std::pair<std::string, json>("actor.show", {{"path", "manager/0"}, {"node", "site-b"}}));
+}
+
+TEST_CASE_METHOD(Fixture, "odd answers of a node break nothing") {
+    json answer;
+    backend.on_admin = [&](const std::string&, const json&) -> Result<json> { return answer; };
+    start();
+    for (const json& odd :
+         {json(), json(1), json::array(), json::object(),
+          json{{"nodes", 1}, {"actors", "x"}, {"events", {1, "x", nullptr}}},
+          json{{"actors", {{{"path", "a"}, {"parent", "b"}}, {{"path", "b"}, {"parent", "a"}}}},
+               {"lanes", {nullptr}},
+               {"nodes", {nullptr, {{"data", 1}}}},
+               {"store", 1},
+               {"workloads", nullptr}}}) {
+        CAPTURE(odd.dump());
+        answer = odd;
+        for (const char* verb : {"status", "nodes", "tree", "events", "actor show x"})
+            CHECK(run({"-c", verb}) == 0);
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "commands on actors need a confirmation and the token") {
+    backend.on_admin = [](const std::string&, const json&) -> Result<json> {
+        return json{{"outcome", "killed manager/0"}};
+    };
+    start();
+    const std::string token = directory / "token";
+    CHECK(run({"--token-file", token, "actor", "kill", "manager/0"}) == 2);
+    CHECK(has(err, "--yes"));
+    CHECK(run({"actor", "kill", "manager/0", "--yes"}) == 4);
+    CHECK(run({"--token-file", file("wrong", "wrong"), "actor", "kill", "manager/0", "--yes"}) == 4);
+    terminal = true;
+    input = "manager/1\n";
+    CHECK(run({"--token-file", token, "actor", "kill", "manager/0"}) == 1);
+    CHECK(backend.admin_calls.empty());
+    input = "site-b:manager/0\n";
+    CHECK(run({"--token-file", token, "actor", "kill", "site-b:manager/0"}) == 0);
+    CHECK(out == "killed manager/0\n");
+    const auto& [verb, args] = backend.admin_calls.back();
+    CHECK(verb == "actor.kill");
+    CHECK(args["path"] == "manager/0");
+    CHECK(args["node"] == "site-b");
+    CHECK(has(args["who"].get<std::string>(), "@"));
+    terminal = false;
+    CHECK(run_bare({"actor", "restart", "manager/0", "--yes"},
+                   {{"DWCP_NODE", node()}, {"DWCP_TOKEN_FILE", token}}) == 0);
+    CHECK(backend.admin_calls.back().first == "actor.restart");
+}
+
+TEST_CASE_METHOD(Fixture, "failures have the promised exit codes and a remedy") {
+    std::optional<Error> error;
+    backend.on_admin = [&](const std::string&, const json&) -> Result<json> {
+        return std::unexpected(*error);
+    };
+    start();
+    for (const auto& [code, expected] : std::vector<std::pair<Errc, int>>{{Errc::not_found, 1},
+                                                                          {Errc::internal, 1},
+                                                                          {Errc::invalid_argument, 2},
+                                                                          {Errc::unavailable, 3},
+                                                                          {Errc::permission_denied, 4},
+                                                                          {Errc::precondition_failed, 5},
+                                                                          {Errc::deadline_exceeded, 6}}) {
+        error = Error{code, "what", "remedy"};
+        CHECK(run({"status"}) == expected);
+        CHECK(err == "error: what\n  try: remedy\n");
+    }
+    const std::string gone = node();
+    server.stop();
+    CHECK(run_bare({"--node", gone, "status"}, {}) == 3);
+    CHECK(has(err, "cannot reach a node at " + gone));
+}
+
+TEST_CASE_METHOD(Fixture, "a node that does not answer in time is a timeout") {
+    Gate gate;
+    backend.on_admin = [&](const std::string&, const json&) -> Result<json> {
+        gate.pass();
+        return json::object();
+    };
+    start();
+    CHECK(run({"--timeout", "0.05", "status"}) == 6);
+    CHECK(has(err, "--timeout"));
+    gate.open();
+}
+
+TEST_CASE_METHOD(Fixture, "wrong usage is exit code 2 with a hint") {
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{},
+                                               {"-c"},
+                                               {"-c", ""},
+                                               {"-c", "status", "-c", "status"},
+                                               {"-c", "put 'a"},
+                                               {"nope"},
+                                               {"put", "a"},
+                                               {"put", "a", "b", "c"},
+                                               {"-o", "xml", "status"},
+                                               {"--timeout", "x", "status"},
+                                               {"--node", "a:b", "status"},
+                                               {"--config", "/does/not/exist.toml", "status"},
+                                               {"actor"},
+                                               {"events", "--limit", "0"},
+                                               {"help", "nope"}}) {
+        CAPTURE(arguments);
+        CHECK(run_bare(arguments, {}) == 2);
+        CHECK(has(err, "error: "));
+        CHECK(out.empty());
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "help explains every verb with an example") {
+    CHECK(run_bare({"help"}, {}) == 0);
+    const std::string overview = out;
+    for (const char* verb : {"status", "nodes", "tree", "actor show", "actor kill", "actor restart", "put",
+                             "get", "ls", "rm", "events"}) {
+        CHECK(has(overview, verb));
+        CHECK(run_bare({"-c", std::string("help ") + verb}, {}) == 0);
+        CHECK(has(out, std::string("example: dwcp-shell ") + verb));
+    }
+    CHECK(run_bare({"put", "--help"}, {}) == 0);
+    CHECK(has(out, "usage: dwcp-shell put FILE KEY"));
+    CHECK(run_bare({"--help"}, {}) == 0);
+    CHECK(out == overview);
+}
+
+TEST_CASE_METHOD(Fixture, "an interrupt in the middle of a download leaves no file") {
+    const std::string content = pattern(6 * kBlockBytes);
+    Gate gate;
+    std::atomic<int> reads = 0;
+    backend.before_read_block = [&](const BlockRef&) -> Result<void> {
+        if (++reads > 4) gate.pass();
+        return {};
+    };
+    start();
+    CHECK(run({"put", file("in", content), "k"}) == 0);
+    const std::string where = node();
+    const std::string target = directory / "out";
+    std::vector<std::string> words = {DWCP_SHELL_PROGRAM, "--node", where, "get", "k", target};
+    std::vector<char*> arguments;
+    for (auto& word : words)
+        arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    pid_t child = 0;
+    REQUIRE(posix_spawn(&child, DWCP_SHELL_PROGRAM, nullptr, nullptr, arguments.data(), environ) == 0);
+    gate.wait_for_arrivals(1);
+    // Its first blocks are there or on their way: its file exists as soon as the head came.
+    while (files().size() < 3)
+        std::this_thread::yield();
+    kill(child, SIGINT);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 128 + SIGINT);
+    CHECK(files() == std::vector<std::string>{"in", "token"});
+    gate.open();
+}
