@@ -3,8 +3,6 @@
 #include "runtime/log/log.hpp"
 #include "runtime/metrics/metrics.hpp"
 
-#include <caf/detail/sync_request_bouncer.hpp>
-
 #include <algorithm>
 #include <chrono>
 
@@ -68,12 +66,13 @@ void Actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit)
     if (stats.depth() >= context_.mailbox_max && is_ordinary(*element)) {
         stats.rejected.fetch_add(1, std::memory_order_relaxed);
         rejected_messages(path()).add();
-        if (element->mid.is_request()) {
-            // CAF's own bouncing always says "receiver down"; the asker must learn that it is overload.
-            caf::detail::sync_request_bouncer bounce{
-                to_caf({Errc::resource_exhausted, "the mailbox of " + path() + " is full",
-                        "slow down and try again"})};
-            bounce(element->sender, element->mid);
+        if (element->mid.is_request() && element->sender) {
+            // By hand: whatever one gives it, CAF's own bouncer says that the receiver is down.
+            element->sender->enqueue(nullptr, element->mid.response_id(),
+                                     caf::make_message(to_caf({Errc::resource_exhausted,
+                                                               "the mailbox of " + path() + " is full",
+                                                               "slow down and try again"})),
+                                     unit);
         }
         return;
     }

@@ -23,14 +23,19 @@ Error from_sec(caf::sec code) {
 
 } // namespace
 
+// CAF takes code 0 for 'no error', so ours (internal is 0) are shifted by one.
 caf::error to_caf(const Error& error) {
-    return caf::error(static_cast<std::uint8_t>(error.code), kCategory,
+    return caf::error(static_cast<std::uint8_t>(static_cast<int>(error.code) + 1), kCategory,
                       caf::make_message(error.message, error.remedy));
 }
 
 Error from_caf(const caf::error& error) {
+    // An empty error has no category to look at.
+    if (!error) return {Errc::internal, "actor runtime: an error without a code", {}};
     if (error.category() == kCategory) {
-        Error ours{static_cast<Errc>(error.code()), "unspecified failure", {}};
+        Error ours{Errc::internal, "unspecified failure", {}};
+        // It may come from another node, where there may be more codes.
+        if (error.code() <= static_cast<int>(Errc::io_error) + 1) ours.code = static_cast<Errc>(error.code() - 1);
         if (error.context().match_elements<std::string, std::string>()) {
             ours.message = error.context().get_as<std::string>(0);
             ours.remedy = error.context().get_as<std::string>(1);
@@ -45,7 +50,7 @@ Error from_caf(const caf::error& error) {
 }
 
 bool is_receiver_down(const caf::error& error) {
-    return error == caf::sec::request_receiver_down || error.category() == caf::atom("exit");
+    return error && (error == caf::sec::request_receiver_down || error.category() == caf::atom("exit"));
 }
 
 } // namespace dwcp::actor

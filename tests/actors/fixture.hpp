@@ -79,8 +79,8 @@ class ActorFixture {
             fixture_->run();
             if (!(*asker_)->has_next_message()) return std::nullopt;
             std::optional<Result<Reply>> result;
-            handle_.receive([&](const actor::Local<Reply>& reply) { result = *reply; },
-                            [&](const caf::error& error) { result = std::unexpected(actor::from_caf(error)); });
+            handle_.receive([&](const actor::Local<Reply>& reply) { result.emplace(*reply); },
+                            [&](const caf::error& error) { result.emplace(std::unexpected(actor::from_caf(error))); });
             return result;
         }
 
