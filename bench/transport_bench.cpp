@@ -1,0 +1,187 @@
+// dwcp-bench-transport: blocks between two processes over data links, against a plain copy of the same bytes.
+//
+// The plain copy (one socket, fsynced file) and ours run in turn, since the speed of a shared machine and its
+// disk drifts; a figure is the median over the pairs, a ratio the median of the pairs' ratios.
+#include "bench/transport_links.hpp"
+#include "bench/transport_plain.hpp"
+#include "bench/transport_process.hpp"
+#include "protocols/base/random.hpp"
+#include "protocols/crypto/hash.hpp"
+#include "runtime/log/log.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <thread>
+
+namespace dwcp::bench {
+namespace {
+
+struct Settings {
+    std::string cases = ".*";
+    bool quick = false;
+    bool json = false;
+    std::string directory = ".";
+    int pairs = 3;
+    std::size_t bytes() const { return quick ? std::size_t{256} << 20 : std::size_t{2} << 30; }
+};
+
+/// Removed at the end, also after an interrupt.
+class WorkDirectory {
+  public:
+    explicit WorkDirectory(const std::string& parent) {
+        path_ = parent + "/dwcp-bench-transport-XXXXXX";
+        if (::mkdtemp(path_.data()) == nullptr) give_up("cannot make a directory in " + parent);
+    }
+    ~WorkDirectory() { std::filesystem::remove_all(path_); }
+    WorkDirectory(const WorkDirectory&) = delete;
+    WorkDirectory& operator=(const WorkDirectory&) = delete;
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+/// Random, distinct blocks: nothing can be compressed or found to be there already.
+std::vector<EncodedBlock> make_blocks(std::size_t bytes) {
+    Random random(20240601);
+    std::vector<EncodedBlock> blocks;
+    for (std::size_t done = 0; done < bytes; done += kBlockBytes) {
+        Bytes content(kBlockBytes);
+        for (std::size_t at = 0; at < content.size(); at += 8) {
+            const std::uint64_t word = random.next();
+            std::memcpy(content.data() + at, &word, sizeof word);
+        }
+        EncodedBlock block;
+        block.hash = crypto::sha256(content);
+        block.raw_bytes = kBlockBytes;
+        block.bytes = share(std::move(content));
+        blocks.push_back(std::move(block));
+    }
+    return blocks;
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+/// The seconds of one case's pairs.
+struct Series {
+    std::vector<double> ours;
+    std::vector<double> plain;
+};
+
+class Report {
+  public:
+    explicit Report(const Settings& settings) : settings_(settings) {
+        if (!settings.json) fmt::print("{:<20} {:<24} {:>10} {}\n", "case", "metric", "value", "unit");
+    }
+
+    void add(const std::string& name, std::uint32_t streams, bool durable, const Series& series) const {
+        const double megabytes = static_cast<double>(settings_.bytes()) / 1e6;
+        std::vector<double> speeds;
+        std::vector<double> plain;
+        std::vector<double> ratios;
+        for (std::size_t i = 0; i < series.ours.size(); ++i) {
+            speeds.push_back(megabytes / series.ours[i]);
+            plain.push_back(megabytes / series.plain[i]);
+            ratios.push_back(series.plain[i] / series.ours[i]);
+        }
+        nlohmann::json conditions = {{"bytes", settings_.bytes()},
+                                     {"block_bytes", kBlockBytes},
+                                     {"codec", "none"},
+                                     {"streams", streams},
+                                     {"durable", durable},
+                                     {"verified", "sha256"},
+                                     {"pairs", series.ours.size()},
+                                     {"cpus", std::thread::hardware_concurrency()},
+                                     {"plain_copy", "one socket, 1 MiB writes, fsynced file"},
+                                     {"plain_copy_mb_per_s", median(plain)}};
+        line(name, "throughput_mb_per_s", median(speeds), "MB/s", with_range(conditions, speeds));
+        line(name, "ratio_to_plain_copy", median(ratios), "ratio", with_range(conditions, ratios));
+    }
+
+  private:
+    static nlohmann::json with_range(nlohmann::json conditions, const std::vector<double>& values) {
+        conditions["lowest"] = *std::min_element(values.begin(), values.end());
+        conditions["highest"] = *std::max_element(values.begin(), values.end());
+        return conditions;
+    }
+
+    void line(const std::string& name, const std::string& metric, double value, const std::string& unit,
+              const nlohmann::json& conditions) const {
+        if (!settings_.json) {
+            fmt::print("{:<20} {:<24} {:>10.2f} {}   ({:.2f} to {:.2f}; plain copy {:.0f} MB/s)\n", name,
+                       metric, value, unit, conditions["lowest"].get<double>(),
+                       conditions["highest"].get<double>(), conditions["plain_copy_mb_per_s"].get<double>());
+        } else {
+            const nlohmann::json figure = {{"suite", "transport"}, {"case", name},
+                                           {"metric", metric},     {"value", value},
+                                           {"unit", unit},         {"conditions", conditions}};
+            fmt::print("{}\n", figure.dump());
+        }
+        std::fflush(stdout);
+    }
+
+    const Settings& settings_;
+};
+
+void run(const Settings& settings) {
+    const std::regex wanted(settings.cases);
+    const auto wants = [&](const std::string& name) { return std::regex_search(name, wanted); };
+    const auto case_name = [](const char* what, std::uint32_t streams) {
+        return fmt::format("{}_{}_stream{}", what, streams, streams == 1 ? "" : "s");
+    };
+    const WorkDirectory directory(settings.directory);
+    fmt::print(stderr, "making {} MiB of random blocks\n", settings.bytes() >> 20);
+    const auto blocks = make_blocks(settings.bytes());
+    const Report report(settings);
+    for (const std::uint32_t streams : {1U, 8U}) {
+        if (!wants(case_name("put", streams)) && !wants(case_name("get", streams))) continue;
+        Series put;
+        Series get;
+        for (int pair = 0; pair < settings.pairs; ++pair) {
+            fmt::print(stderr, "{} stream(s), pair {} of {}: plain copy", streams, pair + 1, settings.pairs);
+            const double plain = plain_copy_seconds(blocks, directory.path());
+            fmt::print(stderr, " {:.2f} s, ours", plain);
+            const LinkSeconds ours = link_seconds(blocks, directory.path(), streams);
+            fmt::print(stderr, " put {:.2f} s, get {:.2f} s\n", ours.put, ours.get);
+            put.plain.push_back(plain);
+            put.ours.push_back(ours.put);
+            get.plain.push_back(plain);
+            get.ours.push_back(ours.get);
+        }
+        if (wants(case_name("put", streams))) report.add(case_name("put", streams), streams, true, put);
+        if (wants(case_name("get", streams))) report.add(case_name("get", streams), streams, false, get);
+    }
+}
+
+} // namespace
+} // namespace dwcp::bench
+
+int main(int argc, char** argv) {
+    dwcp::bench::Settings settings;
+    CLI::App app("Put and get of blocks over loopback against a plain copy of the same bytes.");
+    app.add_option("--case", settings.cases, "Only the cases whose name matches this regular expression");
+    app.add_flag("--quick", settings.quick, "256 MiB instead of 2 GiB");
+    app.add_flag("--json", settings.json, "A line a figure on standard output");
+    app.add_option("--dir", settings.directory, "Where to put the temporary data: the disk that is measured");
+    app.add_option("--pairs", settings.pairs, "How often plain copy and ours take turns")
+        ->check(CLI::Range(1, 100));
+    CLI11_PARSE(app, argc, argv);
+    dwcp::log::set_level(dwcp::log::Level::warn);
+    dwcp::bench::watch_for_interrupt();
+    try {
+        dwcp::bench::run(settings);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "\ndwcp-bench-transport: {}\n", error.what());
+        return dwcp::bench::interrupted() ? 130 : 1;
+    }
+    return 0;
+}
