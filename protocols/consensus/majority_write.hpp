@@ -209,6 +209,7 @@ class MajorityWrite {
         bool hold = false; ///< The last append brought nothing: wait for the next tick.
         LogIndex match = 0;
         std::uint64_t round = 0; ///< Of the append under way; 0: none.
+        LogIndex told = 0;       ///< Commit index in the last message to it.
         TimePoint sent{};
         TimePoint heard{};
         std::string problem;
@@ -260,6 +261,7 @@ class MajorityWrite {
     void form_if_confirmed();
     void halt(std::string why);
     void advance_commit();
+    void tell_commit(const NodeName& name, Peer& peer);
     void tend_peers();
     void pump(const NodeName& name, Peer& peer);
     void send_append(const NodeName& name, Peer& peer, const Hash256& chain,

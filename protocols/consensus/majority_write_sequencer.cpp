@@ -78,6 +78,7 @@ void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch,
     form_if_confirmed();
     advance_commit();
     pump(from, peer);
+    tell_commit(from, peer);
     pump_apply();
 }
 
@@ -123,10 +124,15 @@ void MajorityWrite::advance_commit() {
         uncommitted_bytes_ -= std::min(uncommitted_bytes_, bytes);
     }
     committed_ = quorum_has;
-    for (auto& [name, peer] : peers_) {
-        // One with entries to get hears of it with them.
-        if (peer.known && peer.match == durable_) send_notice(name, peer);
-    }
+    for (auto& [name, peer] : peers_)
+        tell_commit(name, peer);
+}
+
+/// Tells a member of a commit that its last message did not carry. One that is about to get entries hears of
+/// it with them, and one that is storing entries once it has answered.
+void MajorityWrite::tell_commit(const NodeName& name, Peer& peer) {
+    if (peer.known && peer.round == 0 && peer.match == durable_ && peer.told < committed_)
+        send_notice(name, peer);
 }
 
 /// At every tick: probes, heartbeats, and what got no answer again.
@@ -196,6 +202,7 @@ void MajorityWrite::send_append(const NodeName& name, Peer& peer, const Hash256&
     for (const auto& record : records)
         append.entries.push_back(record->entry);
     append.round = peer.round = ++last_round_;
+    peer.told = append.committed;
     peer.sent = now_.time;
     effects_.sends.push_back({name, wire::LaneMessage{epoch_, std::move(append)}, 0});
 }
@@ -206,6 +213,7 @@ void MajorityWrite::send_notice(const NodeName& name, Peer& peer) {
     wire::LaneAppend append = notice();
     append.round = ++last_round_;
     if (!peer.known) peer.round = append.round;
+    peer.told = append.committed;
     peer.sent = now_.time;
     effects_.sends.push_back({name, wire::LaneMessage{epoch_, std::move(append)}, 0});
 }

@@ -352,7 +352,10 @@ bool RunningNode::drain() {
 
 void RunningNode::end() {
     *draining_ = true;
-    if (http_) http_->stop();
+    // Every thread that ever asked an actor must be gone before the actor system: CAF's destructor waits for
+    // them without end, since each holds a reference to its logger.
+    http_.reset();
+    backend_.reset();
     if (sweeper_.joinable()) {
         {
             const std::lock_guard lock(sweep_mutex_);
@@ -361,11 +364,18 @@ void RunningNode::end() {
         sweep_wake_.notify_all();
         sweeper_.join();
     }
-    if (supervisor_) caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
+    if (supervisor_) {
+        // It ends after everything below it: from here on no actor uses the links, the pools or the store.
+        caf::scoped_actor waiter{*system_};
+        waiter->send_exit(supervisor_, caf::exit_reason::user_shutdown);
+        waiter->wait_for(supervisor_);
+    }
     supervisor_ = nullptr;
-    // Links and pools call back into actors, so they end while the actor system still runs; each cancels what
-    // is under way.
+    // Callbacks of links and pools post to actors, so they end while the actor system still exists. Disk jobs
+    // send blocks, and the answers to these want disk jobs: the pool stops first and refuses what comes
+    // after.
     control_.reset();
+    if (disk_) disk_->stop();
     data_.reset();
     codecs_.reset();
     disk_.reset();
