@@ -2,7 +2,7 @@
 #include "runtime/store/record.hpp"
 #include "runtime/store/rocks_database.hpp"
 #include "runtime/store/testing.hpp"
-#include "store_fixture.hpp"
+#include "tests/unit/store/store_fixture.hpp"
 
 #include <set>
 

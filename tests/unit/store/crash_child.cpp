@@ -1,7 +1,7 @@
 // store_crash_child DIR ROUND: writes to the store until it is killed, and reports on stdout, one line each,
 // what the store has promised to keep: "value N", "bulk N", "logged N". A line is one write(2) below
 // PIPE_BUF, so lines stay whole.
-#include "crash_workload.hpp"
+#include "tests/unit/store/crash_workload.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-#include "crash_workload.hpp"
-#include "store_fixture.hpp"
+#include "tests/unit/store/crash_workload.hpp"
+#include "tests/unit/store/store_fixture.hpp"
 #include "tests/unit/wire/seed.hpp"
 
 #include <csignal>

@@ -1,7 +1,7 @@
 // What the killed process writes and the crash test expects: every number stands for one value or block.
 #pragma once
 
-#include "sample_blocks.hpp"
+#include "tests/unit/store/sample_blocks.hpp"
 
 #include <array>
 #include <string>

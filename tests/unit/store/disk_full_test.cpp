@@ -1,5 +1,5 @@
 #include "runtime/store/testing.hpp"
-#include "store_fixture.hpp"
+#include "tests/unit/store/store_fixture.hpp"
 
 #include <chrono>
 #include <sys/mount.h>

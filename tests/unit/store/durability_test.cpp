@@ -1,5 +1,5 @@
 #include "runtime/store/shared_rounds.hpp"
-#include "store_fixture.hpp"
+#include "tests/unit/store/store_fixture.hpp"
 
 #include <atomic>
 #include <condition_variable>

@@ -1,5 +1,5 @@
 #include "runtime/store/rocks_database.hpp"
-#include "store_fixture.hpp"
+#include "tests/unit/store/store_fixture.hpp"
 
 #include <sys/stat.h>
 #include <sys/wait.h>

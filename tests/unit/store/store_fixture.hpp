@@ -1,7 +1,7 @@
 // What the store's tests share: a directory that goes away, an open store, files to damage.
 #pragma once
 
-#include "sample_blocks.hpp"
+#include "tests/unit/store/sample_blocks.hpp"
 
 #include <catch2/catch.hpp>
 

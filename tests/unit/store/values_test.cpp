@@ -1,4 +1,4 @@
-#include "store_fixture.hpp"
+#include "tests/unit/store/store_fixture.hpp"
 
 #include <atomic>
 #include <thread>
