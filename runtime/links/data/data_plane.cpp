@@ -20,7 +20,7 @@ namespace {
 
 /// Bytes that the streams of one peer may move in one turn and direction, shared by those that are ready:
 /// with this round robin no peer holds up the others for longer than it takes to move so much.
-constexpr std::size_t kTurnBytes = 4U << 20;
+constexpr std::size_t kTurnBytes = 8U << 20;
 constexpr std::size_t kTurnBytesMin = 64U << 10;
 /// Connections in all, and those of one address that have not proven who they are. All peers of a cluster on
 /// one machine share an address, each with up to streams_max connections in their handshakes.
@@ -124,15 +124,15 @@ void Plane::add_peer(const DataPeer& peer) {
     if (!address)
         log::warn("data_peer_address", {{"peer", peer.name}, {"message", address.error().render()}});
     auto outstanding = std::make_shared<Outstanding>(0);
-    {
-        const std::lock_guard lock(gates_mutex_);
-        if (!gates_.emplace(peer.name, outstanding).second) return; // known already
-    }
+    // Posted under the lock: whoever finds the gate posts behind this.
+    const std::lock_guard lock(gates_mutex_);
+    if (!gates_.emplace(peer.name, outstanding).second) return; // known already
     (void)core_.loop.post([this, peer, address = std::move(address), outstanding] {
         core_.congestion[peer.name] = peer.congestion;
         const auto take = [this](std::shared_ptr<ClientStream> stream) { adopt(std::move(stream)); };
-        peers_[peer.name] = std::make_unique<Peer>(core_, peer, address, outstanding, take);
-        peers_[peer.name]->on_tick(); // dials now
+        auto& added = peers_[peer.name];
+        added = std::make_unique<Peer>(core_, peer, address, outstanding, take);
+        added->on_tick(); // dials now
         core_.status_changed = true;
     });
 }
@@ -210,14 +210,7 @@ void Plane::submit(const NodeName& peer, RequestPtr request) {
     if (!entered) return fail_with(core_.work, std::move(request), std::move(entered.error()));
     request->outstanding = std::move(*entered);
     const auto held = std::make_shared<RequestPtr>(std::move(request));
-    // add_peer() posts before its gate is visible to a caller that waited for it, but not before a racing
-    // one.
-    const bool posted = core_.loop.post([this, peer, held] {
-        const auto found = peers_.find(peer);
-        if (found != peers_.end()) return found->second->submit(std::move(*held));
-        fail_with(core_.work, std::move(*held),
-                  {Errc::unavailable, "node '" + peer + "' is just being added", ""});
-    });
+    const bool posted = core_.loop.post([this, peer, held] { peers_.at(peer)->submit(std::move(*held)); });
     if (!posted) fail_with(core_.work, std::move(*held), {Errc::cancelled, "the data plane is stopping", ""});
 }
 

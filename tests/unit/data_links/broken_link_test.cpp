@@ -160,3 +160,27 @@ TEST_CASE(
     CHECK(answers.each_exactly_once());
     CHECK(answers.succeeded() + answers.failed_with(Errc::unavailable) == 40);
 }
+
+TEST_CASE("many threads may send while the link breaks again and again, and each gets its one answer") {
+    auto options = quick_options();
+    options.streams_min = options.streams_max = 2;
+    ProxiedPair pair(options);
+    pair.proxy.cut_after(100'000, 10);
+    Answers answers;
+    {
+        std::vector<std::jthread> threads;
+        for (std::uint64_t thread = 0; thread < 4; ++thread) {
+            threads.emplace_back([&, thread] {
+                for (std::uint64_t i = 0; i < 50; ++i) {
+                    pair.a.plane->send_block("b", make_block(1000 * thread + i, 20'000), "w", in(kPatience),
+                                             answers.next());
+                    (void)pair.a.plane->status();
+                }
+            });
+        }
+    }
+    REQUIRE(answers.wait_all());
+    CHECK(answers.succeeded() == 200);
+    CHECK(answers.each_exactly_once());
+    CHECK(pair.proxy.cuts() == 10);
+}

@@ -171,3 +171,11 @@ TEST_CASE("an unknown congestion control falls back to the system's") {
     CHECK_FALSE(a.status_of("b").congestion.empty());
     CHECK(a.status_of("b").congestion != "no-such-thing");
 }
+
+TEST_CASE("a congestion control that the system offers is used, as the kernel reports it") {
+    TestNode a("a", {"b"});
+    TestNode b("b", {"a"});
+    a.add_peer("b", b.plane->port(), "reno"); // every kernel has it and allows it
+    REQUIRE(eventually([&] { return a.up("b"); }));
+    CHECK(a.status_of("b").congestion == "reno");
+}
