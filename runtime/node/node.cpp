@@ -336,9 +336,14 @@ void RunningNode::listen() {
     server.threads = config_.http_threads;
     server.idle_timeout = std::chrono::milliseconds(config_.http_idle_timeout_ms);
     need(http_->start(server));
-    events_.record(
-        "node_started", config_.name,
-        {{"http", config_.http.text()}, {"control", config_.control.text()}, {"data", config_.data.text()}});
+    // The real ports: a configured 0 means any.
+    const auto at = [](const config::Endpoint& listen, std::uint16_t port) {
+        return config::Endpoint{listen.host, port}.text();
+    };
+    events_.record("node_started", config_.name,
+                   {{"http", at(config_.http, http_->port())},
+                    {"control", at(config_.control, control_->port())},
+                    {"data", at(config_.data, data_->port())}});
 }
 
 // --- the end
