@@ -57,11 +57,13 @@ Result<void> Node::wait_ready(std::chrono::milliseconds limit) {
         return last.ok();
     });
     if (ready && process_.running()) {
-        ready_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
+        ready_ms_ =
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
         return {};
     }
-    const std::string what = process_.running() ? "is not ready after " + std::to_string(limit.count()) + " ms: " + answer
-                                                : "ended: " + process_.how_it_ended();
+    const std::string what = process_.running()
+                                 ? "is not ready after " + std::to_string(limit.count()) + " ms: " + answer
+                                 : "ended: " + process_.how_it_ended();
     return fail(Errc::unavailable, fmt::format("{} {}", name(), what),
                 fmt::format("its last log lines, from {}:\n{}", log_file().string(),
                             last_lines(log_file(), kLogLinesShown)));
@@ -78,7 +80,8 @@ bool Node::sees_all_peers() const {
     return connected == config_.peers.size();
 }
 
-Cluster::Cluster(const std::filesystem::path& directory, std::vector<config::NodeConfig> configs, bool outlive_owner) {
+Cluster::Cluster(const std::filesystem::path& directory, std::vector<config::NodeConfig> configs,
+                 bool outlive_owner) {
     for (auto& config : configs)
         nodes_.push_back(std::make_unique<Node>(directory, std::move(config), outlive_owner));
 }
@@ -92,8 +95,8 @@ Result<void> Cluster::start_all(std::chrono::milliseconds limit) {
 Result<void> Cluster::wait_connected(std::chrono::milliseconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit;
     const auto left = [&] {
-        return std::max(std::chrono::milliseconds(0),
-                        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()));
+        return std::max(std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                          end - std::chrono::steady_clock::now()));
     };
     for (auto& node : nodes_) {
         if (auto ready = node->wait_ready(left()); !ready) return ready;
@@ -107,16 +110,19 @@ Result<void> Cluster::wait_connected(std::chrono::milliseconds limit) {
 }
 
 void Cluster::stop_all(std::chrono::milliseconds grace) {
-    for (auto& node : nodes_) node->process().signal(SIGTERM);
+    for (auto& node : nodes_)
+        node->process().signal(SIGTERM);
     const auto end = std::chrono::steady_clock::now() + grace;
     for (auto& node : nodes_) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         if (!node->process().wait(std::max(left, std::chrono::milliseconds(0)))) node->process().kill();
     }
 }
 
 void Cluster::leave_running() {
-    for (auto& node : nodes_) node->process().leave_running();
+    for (auto& node : nodes_)
+        node->process().leave_running();
 }
 
 std::vector<std::string> assign_free_ports(std::vector<config::NodeConfig>& configs, bool all) {
@@ -125,7 +131,8 @@ std::vector<std::string> assign_free_ports(std::vector<config::NodeConfig>& conf
     const auto move_if_taken = [&](const std::string& node, const char* what, config::Endpoint& endpoint) {
         const std::uint16_t wanted = endpoint.port;
         if (all || used.contains(wanted) || !port_is_free(wanted)) {
-            do endpoint.port = free_port();
+            do
+                endpoint.port = free_port();
             while (used.contains(endpoint.port));
             changes.push_back(fmt::format("{} {} {} -> {}", node, what, wanted, endpoint.port));
         }

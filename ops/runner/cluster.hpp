@@ -1,7 +1,7 @@
 // A cluster of real dwcp-node processes on this machine, for ops/run and for the tests over real sockets.
 //
-// Life cycle: made from configurations, start_all(), then nodes are killed, started and stopped at will; the destructor
-// kills what still runs. All calls from one long-living thread (see Process::start).
+// Life cycle: made from configurations, start_all(), then nodes are killed, started and stopped at will; the
+// destructor kills what still runs. All calls from one long-living thread (see Process::start).
 #pragma once
 
 #include "ops/runner/node_client.hpp"
@@ -25,7 +25,8 @@ class Node {
     void set_config(config::NodeConfig config);
 
     Result<void> start();
-    /// Until /ready says yes, or the process ended, or the time is over; an error carries the last lines of the log.
+    /// Until /ready says yes, or the process ended, or the time is over; an error carries the last lines of
+    /// the log.
     Result<void> wait_ready(std::chrono::milliseconds limit);
     /// Every peer is up and its data link works.
     bool sees_all_peers() const;
@@ -47,7 +48,8 @@ class Node {
 
 class Cluster {
   public:
-    Cluster(const std::filesystem::path& directory, std::vector<config::NodeConfig> configs, bool outlive_owner = false);
+    Cluster(const std::filesystem::path& directory, std::vector<config::NodeConfig> configs,
+            bool outlive_owner = false);
 
     /// Starts every node and waits until all are ready and see all their peers, control and data.
     Result<void> start_all(std::chrono::milliseconds limit);
@@ -63,8 +65,8 @@ class Cluster {
     std::vector<std::unique_ptr<Node>> nodes_;
 };
 
-/// Gives each node a free port wherever `all` or the one it has is taken, in its peers' view too. Returns what was changed,
-/// as "site-a control 7101 -> 20133".
+/// Gives each node a free port wherever `all` or the one it has is taken, in its peers' view too. Returns
+/// what was changed, as "site-a control 7101 -> 20133".
 std::vector<std::string> assign_free_ports(std::vector<config::NodeConfig>& configs, bool all);
 
 /// Set by a signal handler: eventually() gives up at once, so that a program can end in order.

@@ -1,12 +1,12 @@
 #include "ops/runner/collect.hpp"
 
+#include "protocols/base/random.hpp"
 #include "protocols/wire/manifest.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <system_error>
-
 #include <unistd.h>
 
 namespace dwcp::runner {
@@ -29,13 +29,19 @@ std::string reason_to_leave_out(const fs::directory_entry& entry, const std::str
     const auto status = entry.symlink_status(error);
     if (error) return "cannot be examined";
     switch (status.type()) {
-    case fs::file_type::regular: break;
-    case fs::file_type::symlink: return "symbolic link";
-    case fs::file_type::socket: return "socket";
-    case fs::file_type::fifo: return "named pipe";
+    case fs::file_type::regular:
+        break;
+    case fs::file_type::symlink:
+        return "symbolic link";
+    case fs::file_type::socket:
+        return "socket";
+    case fs::file_type::fifo:
+        return "named pipe";
     case fs::file_type::block:
-    case fs::file_type::character: return "device";
-    default: return "neither file nor directory";
+    case fs::file_type::character:
+        return "device";
+    default:
+        return "neither file nor directory";
     }
     if (auto good = wire::check_key(key); !good) return "name cannot be an " + good.error().message;
     if (access(entry.path().c_str(), R_OK) != 0) return "not readable";
@@ -68,7 +74,8 @@ class Walk {
             const fs::directory_entry& entry = *entries;
             std::error_code ignored;
             if (!entry.is_symlink(ignored) && entry.is_directory(ignored)) {
-                if (std::ranges::find(except_, entry.path()) == except_.end()) walk(base, entry.path(), prefix, budget);
+                if (std::ranges::find(except_, entry.path()) == except_.end())
+                    walk(base, entry.path(), prefix, budget);
             } else {
                 take(entry, prefix + entry.path().lexically_relative(base).string(), budget);
             }
@@ -98,9 +105,15 @@ class Walk {
     std::vector<fs::path> except_;
 };
 
-void large_first(Collection& collection) {
+/// Large files first, so that the last client does not end long after the others; the rest mixed, so that the speed that is
+/// shown means something. The same files have the same order each time.
+void put_in_order(Collection& collection) {
     std::ranges::sort(collection.files, {}, &SourceFile::key);
-    std::ranges::stable_partition(collection.files, [](const auto& file) { return file.size_bytes >= kLargeBytes; });
+    Random random(1);
+    for (std::size_t i = collection.files.size(); i > 1; --i)
+        std::swap(collection.files[i - 1], collection.files[random.below(i)]);
+    std::ranges::stable_partition(collection.files,
+                                  [](const auto& file) { return file.size_bytes >= kLargeBytes; });
 }
 
 } // namespace
@@ -113,9 +126,10 @@ Result<Collection> collect_directory(const fs::path& directory, const std::vecto
     Collection collection;
     Walk(collection, except).run(directory, "", {UINT64_MAX, SIZE_MAX});
     if (collection.files.empty())
-        return fail(Errc::invalid_argument, fmt::format("{} has no file that can be shipped", directory.string()),
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} has no file that can be shipped", directory.string()),
                     "name a directory with files");
-    large_first(collection);
+    put_in_order(collection);
     return collection;
 }
 
@@ -128,9 +142,10 @@ Collection collect_default(const fs::path& repository, const std::vector<fs::pat
     walk.run(repository, "repository/", {60 * kMB, 3'000});
     add("usr/share/doc", {40 * kMB, 1'500});
     add("usr/lib/x86_64-linux-gnu", {150 * kMB, 600});
-    for (const char* more : {"usr/bin", "usr/share/man", "usr/share/i18n", "usr/include", "usr/lib/gcc", "usr/share/perl"})
+    for (const char* more :
+         {"usr/bin", "usr/share/man", "usr/share/i18n", "usr/include", "usr/lib/gcc", "usr/share/perl"})
         if (collection.bytes < kDefaultMinBytes) add(more, {50 * kMB, 500});
-    large_first(collection);
+    put_in_order(collection);
     return collection;
 }
 

@@ -56,7 +56,8 @@ std::vector<std::string> actors_to_kill(NodeClient& client) {
         const std::string path = actor.value("path", "");
         const std::string system = system_of(path);
         if (system == "supervisor") continue;
-        if (system == "consensus" ? systems.insert(path).second : systems.insert(system).second) paths.push_back(path);
+        if (system == "consensus" ? systems.insert(path).second : systems.insert(system).second)
+            paths.push_back(path);
     }
     return paths;
 }
@@ -84,7 +85,8 @@ ActorKill kill_actor(Node& node, const std::string& path) {
         return kill;
     }
     kill.back_ms = ms_since(start);
-    kill.back = eventually(kActorLimit, [&] { return serves(client); }, std::chrono::milliseconds(1));
+    kill.back = eventually(
+        kActorLimit, [&] { return serves(client); }, std::chrono::milliseconds(1));
     kill.serve_ms = ms_since(start);
     if (!kill.back) kill.problem = "it was started again, but no request succeeded";
     return kill;
@@ -108,7 +110,8 @@ void write_pattern(std::uint64_t seed, std::uint64_t offset, std::span<Byte> buf
     }
 }
 
-/// The workloads and the threads that send them. In all stages: done, in the middle of the body, and about to be sealed.
+/// The workloads and the threads that send them. In all stages: done, in the middle of the body, and about to
+/// be sealed.
 class Victims {
   public:
     explicit Victims(Node& node) {
@@ -118,8 +121,10 @@ class Victims {
             victim.key = fmt::format("dwcp-run/in-flight-{}", i);
             victim.held = i >= kDone && i < kDone + kHeld;
             victim.size_bytes = victim.held ? 6U << 20 : 256U << 10;
-            if (i >= kDone + kHeld) racing_.push_back(i);
-            else send(node, i);
+            if (i >= kDone + kHeld)
+                racing_.push_back(i);
+            else
+                send(node, i);
         }
     }
     ~Victims() { release_and_join(); }
@@ -133,7 +138,8 @@ class Victims {
         });
     }
     void start_racing(Node& node) {
-        for (const std::size_t i : racing_) send(node, i);
+        for (const std::size_t i : racing_)
+            send(node, i);
     }
     void release_and_join() {
         {
@@ -141,7 +147,8 @@ class Victims {
             released_ = true;
         }
         wake_.notify_all();
-        for (auto& thread : threads_) thread.join();
+        for (auto& thread : threads_)
+            thread.join();
         threads_.clear();
     }
 
@@ -192,7 +199,8 @@ States workload_states(NodeClient& client) {
     const Answer answer = client.get("/v1/workloads");
     if (!answer.ok()) return states;
     for (const auto& workload : answer.json.value("workloads", nlohmann::json::array()))
-        states.try_emplace(workload.value("key", ""), workload.value("state", ""), workload.value("reason", ""));
+        states.try_emplace(workload.value("key", ""), workload.value("state", ""),
+                           workload.value("reason", ""));
     return states;
 }
 
@@ -204,16 +212,20 @@ bool is_decided(const States& states, const std::string& key) {
 }
 
 /// Sorts the workloads by what became of them. `taken_in`: keys the node reported before it was killed.
-void settle(NodeKill& kill, const Victims& victims, const States& taken_in, const States& after, NodeClient& reader) {
+void settle(NodeKill& kill, const Victims& victims, const States& taken_in, const States& after,
+            NodeClient& reader) {
     for (std::size_t i = 0; i < victims.all().size(); ++i) {
         const Victim& victim = *victims.all()[i];
         const bool committed = after.contains(victim.key) && after.at(victim.key).first == "committed";
         if (!victim.acknowledged && !taken_in.contains(victim.key) && !after.contains(victim.key)) continue;
         ++kill.workloads;
         if (victim.acknowledged) ++kill.acknowledged;
-        if (committed) ++kill.committed;
-        else if (is_decided(after, victim.key)) ++kill.failed;
-        else ++kill.undecided;
+        if (committed)
+            ++kill.committed;
+        else if (is_decided(after, victim.key))
+            ++kill.failed;
+        else
+            ++kill.undecided;
         if ((victim.acknowledged || committed) && !Victims::reads_as_sent(reader, victim, i)) ++kill.lost;
     }
 }
@@ -235,7 +247,8 @@ NodeKill kill_node(Node& node, Node& reader) {
     node.process().kill();
     kill.happened = true;
     victims.release_and_join();
-    std::this_thread::sleep_until(killed_at + kAway); // long enough for the peers to notice: that is the incident
+    std::this_thread::sleep_until(killed_at +
+                                  kAway); // long enough for the peers to notice: that is the incident
     kill.away_ms = ms_since(killed_at);
 
     const auto started_at = Clock::now();
@@ -249,7 +262,8 @@ NodeKill kill_node(Node& node, Node& reader) {
     States after;
     const bool decided = eventually(kNodeLimit, [&] {
         after = workload_states(client);
-        return std::ranges::all_of(taken_in, [&](const auto& entry) { return is_decided(after, entry.first); });
+        return std::ranges::all_of(taken_in,
+                                   [&](const auto& entry) { return is_decided(after, entry.first); });
     });
     kill.decided_ms = ms_since(started_at);
     if (!decided) kill.problem = "some of its workloads were neither committed nor reported as failed";

@@ -1,7 +1,7 @@
 // What goes wrong on purpose during a run: an actor of every system is killed, and one whole node.
 //
-// Each function does its incident, waits until the cluster has recovered or its limit is over, and returns what was
-// measured. Called one after another from the thread that owns the cluster, while the clients work.
+// Each function does its incident, waits until the cluster has recovered or its limit is over, and returns
+// what was measured. Called one after another from the thread that owns the cluster, while the clients work.
 #pragma once
 
 #include "ops/runner/cluster.hpp"
@@ -17,7 +17,8 @@ struct ActorKill {
     std::string problem;
 };
 
-/// One actor for each system (the part of the path before '/'), each lane of consensus, in the order of the tree.
+/// One actor for each system (the part of the path before '/'), each lane of consensus, in the order of the
+/// tree.
 std::vector<std::string> actors_to_kill(NodeClient& client);
 
 ActorKill kill_actor(Node& node, const std::string& path);
@@ -25,10 +26,11 @@ ActorKill kill_actor(Node& node, const std::string& path);
 struct NodeKill {
     std::string node;
     bool happened = false;
-    double away_ms = 0;      ///< From the kill until it was started again.
-    double ready_ms = 0;     ///< From its start until /ready.
-    double decided_ms = 0;   ///< From its start until each of its workloads was reported as committed or failed.
-    double connected_ms = 0; ///< From its start until it and its peers see each other.
+    double away_ms = 0;  ///< From the kill until it was started again.
+    double ready_ms = 0; ///< From its start until /ready.
+    double decided_ms =
+        0; ///< From its start until each of its workloads was reported as committed or failed.
+    double connected_ms = 0;      ///< From its start until it and its peers see each other.
     std::size_t workloads = 0;    ///< That it had taken in before it was killed.
     std::size_t acknowledged = 0; ///< Of these, those whose client had its receipt.
     std::size_t committed = 0;
@@ -38,8 +40,8 @@ struct NodeKill {
     std::string problem;
 };
 
-/// Sends workloads to the node, kills it with SIGKILL while they are in all stages, starts it again and follows what
-/// becomes of them. `reader` is another node.
+/// Sends workloads to the node, kills it with SIGKILL while they are in all stages, starts it again and
+/// follows what becomes of them. `reader` is another node.
 NodeKill kill_node(Node& node, Node& reader);
 
 } // namespace dwcp::runner

@@ -1,11 +1,11 @@
 #include "ops/runner/node_client.hpp"
 
 #include <fmt/format.h>
-#include <httplib.h>
 
 #include <array>
 #include <cctype>
 #include <fstream>
+#include <httplib.h>
 
 namespace dwcp::runner {
 namespace {
@@ -45,7 +45,8 @@ std::string Answer::error_code() const {
 
 std::string Answer::describe() const {
     if (status == 0) return "no answer: " + problem;
-    if (!json.is_object() || !json.contains("error")) return fmt::format("{} {}", status, body.substr(0, 200));
+    if (!json.is_object() || !json.contains("error"))
+        return fmt::format("{} {}", status, body.substr(0, 200));
     const auto& error = json["error"];
     return fmt::format("{} {}: {} ({})", status, error.value("code", "?"), error.value("message", "?"),
                        error.value("remedy", ""));
@@ -132,8 +133,10 @@ std::string object_path(std::string_view key) {
     std::string path = "/v1/objects/";
     for (const char c : key) {
         const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) || std::string_view("-._~/").contains(c)) path += c;
-        else path += fmt::format("%{:02X}", byte);
+        if (std::isalnum(byte) || std::string_view("-._~/").contains(c))
+            path += c;
+        else
+            path += fmt::format("%{:02X}", byte);
     }
     return path;
 }

@@ -1,7 +1,7 @@
 // A client of one node's HTTP interface, for ops/run and the tests over real sockets.
 //
-// One keep-alive connection an instance; not thread-safe: each thread makes its own. Bodies are streamed, never held.
-// Nothing throws: an Answer says what came back, or why nothing did.
+// One keep-alive connection an instance; not thread-safe: each thread makes its own. Bodies are streamed,
+// never held. Nothing throws: an Answer says what came back, or why nothing did.
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -22,10 +22,10 @@ class Client;
 namespace dwcp::runner {
 
 struct Answer {
-    int status = 0;       ///< HTTP status; 0: no answer came.
-    std::string problem;  ///< Why no answer came.
-    std::string body;     ///< Unless it was streamed to a receiver.
-    nlohmann::json json;  ///< The body, where it is JSON; else null.
+    int status = 0;      ///< HTTP status; 0: no answer came.
+    std::string problem; ///< Why no answer came.
+    std::string body;    ///< Unless it was streamed to a receiver.
+    nlohmann::json json; ///< The body, where it is JSON; else null.
     std::optional<int> retry_after_s;
 
     bool ok() const { return status >= 200 && status < 300; }
@@ -54,7 +54,8 @@ class NodeClient {
 
     Answer get(const std::string& path, const Headers& headers = {});
     Answer get_stream(const std::string& path, const TakeBody& take, const Headers& headers = {});
-    Answer put_stream(const std::string& path, std::uint64_t size_bytes, const ReadBody& read, const Headers& headers = {});
+    Answer put_stream(const std::string& path, std::uint64_t size_bytes, const ReadBody& read,
+                      const Headers& headers = {});
     Answer put(const std::string& path, std::string_view body, const Headers& headers = {});
     Answer post(const std::string& path, const nlohmann::json& body);
     Answer post_raw(const std::string& path, const std::string& body, const std::string& content_type,

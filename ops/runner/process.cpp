@@ -2,23 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <deque>
-#include <fstream>
-#include <random>
-#include <thread>
-#include <utility>
-
-#include <arpa/inet.h>
 #include <fcntl.h>
+#include <fstream>
 #include <netinet/in.h>
+#include <random>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace dwcp::runner {
 namespace {
@@ -32,7 +31,8 @@ constexpr auto kPoll = std::chrono::milliseconds(2);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != owner) _exit(127);
     }
-    for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL); // the owner's handlers are not the child's
+    for (int number = 1; number < NSIG; ++number)
+        signal(number, SIG_DFL); // the owner's handlers are not the child's
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -62,7 +62,8 @@ Result<Process> Process::start(const ProcessOptions& options) {
     std::vector<std::string> words{options.program.string()};
     words.insert(words.end(), options.arguments.begin(), options.arguments.end());
     std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
+    for (auto& word : words)
+        argv.push_back(word.data());
     argv.push_back(nullptr);
 
     const pid_t owner = getpid();
@@ -156,7 +157,8 @@ std::string last_lines(const std::filesystem::path& file, std::size_t lines) {
         if (tail.size() > lines) tail.pop_front();
     }
     std::string text;
-    for (const auto& line : tail) text += line + "\n";
+    for (const auto& line : tail)
+        text += line + "\n";
     return text;
 }
 
@@ -172,7 +174,8 @@ bool port_is_free(std::uint16_t port) {
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); // a port in TIME_WAIT is free for a listener
     const sockaddr_in address = loopback(port);
-    const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && listen(fd, 1) == 0;
+    const bool free =
+        bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && listen(fd, 1) == 0;
     close(fd);
     return free;
 }

@@ -1,8 +1,9 @@
 // A child process that never outlives its owner by accident.
 //
-// Life cycle: start(), then signal(), wait() and running(), in one thread; the destructor kills and reaps what still runs
-// unless leave_running() was called. The child is its own session, so a terminal's Ctrl-C reaches the owner alone, who then
-// stops its children in order; should the owner itself be killed, the kernel kills the child.
+// Life cycle: start(), then signal(), wait() and running(), in one thread; the destructor kills and reaps
+// what still runs unless leave_running() was called. The child is its own session, so a terminal's Ctrl-C
+// reaches the owner alone, who then stops its children in order; should the owner itself be killed, the
+// kernel kills the child.
 #pragma once
 
 #include "protocols/base/result.hpp"
@@ -11,9 +12,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
-
 #include <sys/types.h>
+#include <vector>
 
 namespace dwcp::runner {
 
@@ -26,7 +26,8 @@ struct ProcessOptions {
 
 class Process {
   public:
-    /// Must be called in a thread that lives as long as the child is wanted: the kernel ties the child to the thread.
+    /// Must be called in a thread that lives as long as the child is wanted: the kernel ties the child to the
+    /// thread.
     static Result<Process> start(const ProcessOptions& options);
 
     Process() = default;
@@ -69,7 +70,8 @@ std::string last_lines(const std::filesystem::path& file, std::size_t lines);
 std::filesystem::path program_path(std::string_view name);
 
 bool port_is_free(std::uint16_t port);
-/// A free loopback port below the range of outgoing connections, so that none of those takes it while its owner is away.
+/// A free loopback port below the range of outgoing connections, so that none of those takes it while its
+/// owner is away.
 std::uint16_t free_port();
 
 } // namespace dwcp::runner

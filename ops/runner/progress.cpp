@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-
 #include <unistd.h>
 
 namespace dwcp::runner {
@@ -36,8 +35,9 @@ std::string ProgressDisplay::line(const Progress& progress) const {
     const double seconds = std::max(phase_seconds(), 0.001);
     const auto done = static_cast<double>(progress.bytes);
     const double left = std::max(0.0, static_cast<double>(bytes_) - done);
-    std::string text = fmt::format("{:<8} {}/{} files  {:.1f}/{:.1f} MB  {:.1f} MB/s", phase_, progress.files, files_,
-                                   done / kMB, static_cast<double>(bytes_) / kMB, done / kMB / seconds);
+    std::string text =
+        fmt::format("{:<8} {}/{} files  {:.1f}/{:.1f} MB  {:.1f} MB/s", phase_, progress.files, files_,
+                    done / kMB, static_cast<double>(bytes_) / kMB, done / kMB / seconds);
     if (done > 0 && progress.files < files_) text += fmt::format("  ETA {:.0f} s", left / (done / seconds));
     if (!event_.empty()) text += "  | " + event_;
     return text;
@@ -45,9 +45,12 @@ std::string ProgressDisplay::line(const Progress& progress) const {
 
 void ProgressDisplay::show(const Progress& progress) {
     if (Clock::now() < next_) return;
-    next_ = Clock::now() + (terminal_ ? std::chrono::milliseconds(kTerminalPause) : std::chrono::milliseconds(kLinePause));
-    if (terminal_) fmt::print(stderr, "\r\x1b[K{}", line(progress));
-    else fmt::print(stderr, "{:7.1f} s  {}\n", seconds_since(start_), line(progress));
+    next_ = Clock::now() +
+            (terminal_ ? std::chrono::milliseconds(kTerminalPause) : std::chrono::milliseconds(kLinePause));
+    if (terminal_)
+        fmt::print(stderr, "\r\x1b[K{}", line(progress));
+    else
+        fmt::print(stderr, "{:7.1f} s  {}\n", seconds_since(start_), line(progress));
     std::fflush(stderr);
 }
 
@@ -59,7 +62,7 @@ void ProgressDisplay::end(const Progress& progress) {
 
 void ProgressDisplay::say(const std::string& text) {
     fmt::print(stderr, "{}{:7.1f} s  {}\n", terminal_ ? "\r\x1b[K" : "", seconds_since(start_), text);
-    next_ = Clock::now();
+    if (terminal_) next_ = Clock::now(); // it took the live line's place
 }
 
 } // namespace dwcp::runner

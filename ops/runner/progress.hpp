@@ -1,5 +1,5 @@
-// What a person sees while a run works, on standard error: one live line on a terminal, else a line every few seconds.
-// Used from one thread.
+// What a person sees while a run works, on standard error: one live line on a terminal, else a line every few
+// seconds. Used from one thread.
 #pragma once
 
 #include "ops/runner/shipment.hpp"

@@ -8,7 +8,8 @@ namespace dwcp::runner {
 namespace {
 
 constexpr double kMB = 1e6;
-constexpr double kActorLimitMs = 1'000; ///< While 12 clients load the machine; bench/run runtime measures the idle case.
+constexpr double kActorLimitMs =
+    1'000; ///< While 12 clients load the machine; bench/run runtime measures the idle case.
 constexpr double kNodeLimitMs = 5'000;
 constexpr std::size_t kProblemsShown = 10;
 
@@ -22,24 +23,32 @@ struct Tally {
 
 Tally tally_of(const Report& report) {
     Tally tally;
-    for (const Shipped& shipped : *report.outcomes) switch (shipped.outcome) {
+    for (const Shipped& shipped : *report.outcomes)
+        switch (shipped.outcome) {
         case Outcome::equal:
             ++tally.equal;
             tally.equal_bytes += shipped.size_bytes;
             break;
-        case Outcome::changed: ++tally.changed; break;
-        case Outcome::vanished: ++tally.vanished; break;
+        case Outcome::changed:
+            ++tally.changed;
+            break;
+        case Outcome::vanished:
+            ++tally.vanished;
+            break;
         case Outcome::waiting:
         case Outcome::acknowledged:
-        case Outcome::failed: ++tally.failed; break;
+        case Outcome::failed:
+            ++tally.failed;
+            break;
         }
     return tally;
 }
 
 Check check_files(const Tally& tally) {
-    return {"every file came back equal from a site that did not receive it", tally.failed == 0 && tally.equal > 0,
-            fmt::format("{} equal by SHA-256, {} failed, {} changed on disk meanwhile, {} vanished", tally.equal,
-                        tally.failed, tally.changed, tally.vanished)};
+    return {"every file came back equal from a site that did not receive it",
+            tally.failed == 0 && tally.equal > 0,
+            fmt::format("{} equal by SHA-256, {} failed, {} changed on disk meanwhile, {} vanished",
+                        tally.equal, tally.failed, tally.changed, tally.vanished)};
 }
 
 Check check_actors(const Report& report) {
@@ -50,16 +59,18 @@ Check check_actors(const Report& report) {
         worst_back = std::max(worst_back, kill.back_ms);
         worst_serve = std::max(worst_serve, kill.serve_ms);
     }
-    return {"every killed actor was back and served",
-            back == report.actor_kills.size() && back > 0 && worst_serve < kActorLimitMs,
-            fmt::format("{} of {}; slowest back in {:.0f} ms, served in {:.0f} ms under load (limit {:.0f} ms)", back,
-                        report.actor_kills.size(), worst_back, worst_serve, kActorLimitMs)};
+    return {
+        "every killed actor was back and served",
+        back == report.actor_kills.size() && back > 0 && worst_serve < kActorLimitMs,
+        fmt::format("{} of {}; slowest back in {:.0f} ms, served in {:.0f} ms under load (limit {:.0f} ms)",
+                    back, report.actor_kills.size(), worst_back, worst_serve, kActorLimitMs)};
 }
 
 Check check_systems(const Report& report) {
     std::string missing;
     for (const char* system : {"manager", "compression", "allocator", "consensus", "gateway"})
-        if (std::ranges::none_of(report.actor_kills, [&](const auto& kill) { return kill.path.starts_with(system); }))
+        if (std::ranges::none_of(report.actor_kills,
+                                 [&](const auto& kill) { return kill.path.starts_with(system); }))
             missing += std::string(missing.empty() ? "" : ", ") + system;
     return {"an actor of every system was killed", missing.empty(),
             missing.empty() ? fmt::format("{} actors", report.actor_kills.size()) : "none of " + missing};
@@ -67,7 +78,8 @@ Check check_systems(const Report& report) {
 
 Check check_restarts(const Report& report) {
     std::uint64_t counted = report.restarts_before_node_kill;
-    for (const auto& node : report.nodes) counted += node.restarts;
+    for (const auto& node : report.nodes)
+        counted += node.restarts;
     return {"the supervisors counted every restart", counted >= report.actor_kills.size(),
             fmt::format("{} restarts, {} kills", counted, report.actor_kills.size())};
 }
@@ -76,12 +88,15 @@ std::vector<Check> check_node(const NodeKill& kill) {
     const bool back = kill.happened && kill.problem.empty();
     return {
         {"the killed node came back by itself", back && kill.connected_ms < kNodeLimitMs,
-         back ? fmt::format("ready in {:.0f} ms, peers in {:.0f} ms (limit {:.0f} ms)", kill.ready_ms, kill.connected_ms,
-                            kNodeLimitMs)
+         back ? fmt::format("ready in {:.0f} ms, peers in {:.0f} ms (limit {:.0f} ms)", kill.ready_ms,
+                            kill.connected_ms, kNodeLimitMs)
               : kill.problem},
-        {"the killed node's workloads were taken up again", back && kill.undecided == 0 && kill.decided_ms < kNodeLimitMs,
-         fmt::format("{} under way or done: {} committed, {} reported as failed, {} undecided; in {:.0f} ms (limit {:.0f} ms)",
-                     kill.workloads, kill.committed, kill.failed, kill.undecided, kill.decided_ms, kNodeLimitMs)},
+        {"the killed node's workloads were taken up again",
+         back && kill.undecided == 0 && kill.decided_ms < kNodeLimitMs,
+         fmt::format("{} under way or done: {} committed, {} reported as failed, {} undecided; in {:.0f} ms "
+                     "(limit {:.0f} ms)",
+                     kill.workloads, kill.committed, kill.failed, kill.undecided, kill.decided_ms,
+                     kNodeLimitMs)},
         {"nothing acknowledged by the killed node was lost", back && kill.lost == 0 && kill.acknowledged > 0,
          fmt::format("{} acknowledged, {} lost", kill.acknowledged, kill.lost)},
     };
@@ -92,30 +107,35 @@ Check check_end(const Report& report) {
     for (const auto& node : report.nodes) {
         if (!node.ready) trouble += node.name + " is not ready; ";
         if (!node.connected) trouble += node.name + " does not see all peers; ";
-        if (node.corruptions > 0) trouble += fmt::format("{} saw {} corrupt values; ", node.name, node.corruptions);
+        if (node.corruptions > 0)
+            trouble += fmt::format("{} saw {} corrupt values; ", node.name, node.corruptions);
     }
-    return {"all nodes are ready, connected and without corruption at the end", trouble.empty() && !report.nodes.empty(),
+    return {"all nodes are ready, connected and without corruption at the end",
+            trouble.empty() && !report.nodes.empty(),
             trouble.empty() ? fmt::format("{} nodes", report.nodes.size()) : trouble};
 }
 
 std::string codec_table(const Report& report) {
-    std::string text = fmt::format("\n  {:<12} {:>8} {:>12} {:>12} {:>7}\n", "codec", "objects", "MB", "MB stored", "ratio");
+    std::string text =
+        fmt::format("\n  {:<12} {:>8} {:>12} {:>12} {:>7}\n", "codec", "objects", "MB", "MB stored", "ratio");
     for (const auto& [codec, total] : report.codecs)
-        text += fmt::format("  {:<12} {:>8} {:>12.1f} {:>12.1f} {:>7.2f}\n", codec, total.objects,
-                            megabytes(total.raw_bytes), megabytes(total.stored_bytes),
-                            total.stored_bytes > 0 ? megabytes(total.raw_bytes) / megabytes(total.stored_bytes) : 0.0);
+        text += fmt::format(
+            "  {:<12} {:>8} {:>12.1f} {:>12.1f} {:>7.2f}\n", codec, total.objects, megabytes(total.raw_bytes),
+            megabytes(total.stored_bytes),
+            total.stored_bytes > 0 ? megabytes(total.raw_bytes) / megabytes(total.stored_bytes) : 0.0);
     return text;
 }
 
 std::string kill_table(const Report& report) {
-    std::string text = fmt::format("\n  {:<26} {:<10} {:>10} {:>12}\n", "killed", "on", "back ms", "serves ms");
+    std::string text =
+        fmt::format("\n  {:<26} {:<10} {:>10} {:>12}\n", "killed", "on", "back ms", "serves ms");
     for (const auto& kill : report.actor_kills)
-        text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}  {}\n", kill.path, kill.node, kill.back_ms, kill.serve_ms,
-                            kill.problem);
+        text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}  {}\n", kill.path, kill.node, kill.back_ms,
+                            kill.serve_ms, kill.problem);
     const auto& node = report.node_kill;
     if (node.happened)
-        text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}  after {:.0f} ms away\n", "the whole node", node.node,
-                            node.ready_ms, node.decided_ms, node.away_ms);
+        text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}  after {:.0f} ms away\n", "the whole node",
+                            node.node, node.ready_ms, node.decided_ms, node.away_ms);
     return text;
 }
 
@@ -125,7 +145,8 @@ std::string problem_list(const Report& report) {
     for (std::size_t i = 0; i < report.outcomes->size(); ++i) {
         const Shipped& shipped = (*report.outcomes)[i];
         if (shipped.outcome == Outcome::equal) continue;
-        if (shown == kProblemsShown) ++more;
+        if (shown == kProblemsShown)
+            ++more;
         else if (++shown; true)
             text += fmt::format("  {}: {}\n", report.collection->files[i].path.string(),
                                 shipped.problem.empty() ? "not finished" : shipped.problem);
@@ -137,20 +158,29 @@ std::string problem_list(const Report& report) {
 std::string left_out_list(const Collection& collection) {
     std::string text;
     for (const auto& [reason, count] : collection.left_out)
-        text += fmt::format("  {:>6}  {}, for example {}\n", count, reason, collection.left_out_example.at(reason));
+        text += fmt::format("  {:>6}  {}, for example {}\n", count, reason,
+                            collection.left_out_example.at(reason));
     return text.empty() ? text : "\nleft out:\n" + text;
 }
 
 nlohmann::json to_json(const ActorKill& kill) {
-    return {{"path", kill.path},         {"node", kill.node},         {"back", kill.back},
-            {"back_ms", kill.back_ms},   {"serve_ms", kill.serve_ms}, {"problem", kill.problem}};
+    return {{"path", kill.path},       {"node", kill.node},         {"back", kill.back},
+            {"back_ms", kill.back_ms}, {"serve_ms", kill.serve_ms}, {"problem", kill.problem}};
 }
 
 nlohmann::json to_json(const NodeKill& kill) {
-    return {{"node", kill.node},           {"happened", kill.happened},       {"away_ms", kill.away_ms},
-            {"ready_ms", kill.ready_ms},   {"decided_ms", kill.decided_ms},   {"connected_ms", kill.connected_ms},
-            {"workloads", kill.workloads}, {"acknowledged", kill.acknowledged}, {"committed", kill.committed},
-            {"failed", kill.failed},       {"undecided", kill.undecided},     {"lost", kill.lost},
+    return {{"node", kill.node},
+            {"happened", kill.happened},
+            {"away_ms", kill.away_ms},
+            {"ready_ms", kill.ready_ms},
+            {"decided_ms", kill.decided_ms},
+            {"connected_ms", kill.connected_ms},
+            {"workloads", kill.workloads},
+            {"acknowledged", kill.acknowledged},
+            {"committed", kill.committed},
+            {"failed", kill.failed},
+            {"undecided", kill.undecided},
+            {"lost", kill.lost},
             {"problem", kill.problem}};
 }
 
@@ -169,7 +199,8 @@ bool all_held(const std::vector<Check>& checks) { return std::ranges::all_of(che
 std::string to_text(const Report& report, const std::vector<Check>& checks) {
     const Tally tally = tally_of(report);
     std::uint64_t raw = 0, stored = 0;
-    for (const auto& [codec, total] : report.codecs) raw += total.raw_bytes, stored += total.stored_bytes;
+    for (const auto& [codec, total] : report.codecs)
+        raw += total.raw_bytes, stored += total.stored_bytes;
     std::string text = fmt::format("\n{}\n\n", report.source);
     text += fmt::format("  files        {} ({:.1f} MB), {} returned equal\n", report.collection->files.size(),
                         megabytes(report.collection->bytes), tally.equal);
@@ -177,15 +208,17 @@ std::string to_text(const Report& report, const std::vector<Check>& checks) {
                         rate(report.put.bytes, report.put_seconds), report.put_seconds);
     text += fmt::format("  get          {:.1f} MB/s over {:.1f} s, from another site, hashed here\n",
                         rate(report.get.bytes, report.get_seconds), report.get_seconds);
-    text += fmt::format("  compression  {:.1f} MB stored as {:.1f} MB, ratio {:.2f}\n", megabytes(raw), megabytes(stored),
-                        stored > 0 ? megabytes(raw) / megabytes(stored) : 0.0);
+    text += fmt::format("  compression  {:.1f} MB stored as {:.1f} MB, ratio {:.2f}\n", megabytes(raw),
+                        megabytes(stored), stored > 0 ? megabytes(raw) / megabytes(stored) : 0.0);
     text += fmt::format("  retries      {} refusals (429, 503), {} broken connections\n",
                         report.put.refusals + report.get.refusals,
                         report.put.broken_connections + report.get.broken_connections);
     for (const auto& node : report.nodes)
-        text += fmt::format("  {:<12} started in {:.0f} ms, {} restarts of actors, {:.0f} MB of memory at most\n", node.name,
-                            node.start_ms, node.restarts, megabytes(node.resident_peak_bytes));
-    text += codec_table(report) + kill_table(report) + left_out_list(*report.collection) + problem_list(report) + "\n";
+        text +=
+            fmt::format("  {:<12} started in {:.0f} ms, {} restarts of actors, {:.0f} MB of memory at most\n",
+                        node.name, node.start_ms, node.restarts, megabytes(node.resident_peak_bytes));
+    text += codec_table(report) + kill_table(report) + left_out_list(*report.collection) +
+            problem_list(report) + "\n";
     for (const auto& check : checks)
         text += fmt::format("  {}  {}: {}\n", check.held ? "PASS" : "FAIL", check.name, check.detail);
     const auto held = std::ranges::count_if(checks, &Check::held);
@@ -213,7 +246,8 @@ nlohmann::json to_json(const Report& report, const std::vector<Check>& checks) {
     for (const auto& [codec, total] : report.codecs)
         json["codecs"][codec] = {
             {"objects", total.objects}, {"raw_bytes", total.raw_bytes}, {"stored_bytes", total.stored_bytes}};
-    for (const auto& kill : report.actor_kills) json["actor_kills"].push_back(to_json(kill));
+    for (const auto& kill : report.actor_kills)
+        json["actor_kills"].push_back(to_json(kill));
     for (const auto& node : report.nodes)
         json["nodes"].push_back({{"name", node.name},
                                  {"ready", node.ready},

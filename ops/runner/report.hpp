@@ -33,7 +33,7 @@ struct Report {
     const std::vector<Shipped>* outcomes = nullptr;
     std::vector<std::string> sites;
     std::map<std::string, CodecTotal> codecs;
-    Progress put;  ///< With the retries of this phase.
+    Progress put; ///< With the retries of this phase.
     Progress get;
     double put_seconds = 0;
     double get_seconds = 0;

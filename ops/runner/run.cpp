@@ -7,7 +7,6 @@
 
 #include <fstream>
 #include <thread>
-
 #include <unistd.h>
 
 namespace dwcp::runner {
@@ -37,11 +36,13 @@ class RunDirectory {
                         "make it writable");
         return RunDirectory(path);
     }
-    RunDirectory(RunDirectory&& other) noexcept : path_(std::exchange(other.path_, {})), at_end_(other.at_end_) {}
+    RunDirectory(RunDirectory&& other) noexcept
+        : path_(std::exchange(other.path_, {})), at_end_(other.at_end_) {}
     ~RunDirectory() {
         std::error_code error;
         if (path_.empty() || at_end_ == AtEnd::keep) return;
-        if (at_end_ == AtEnd::remove) fs::remove_all(path_, error);
+        if (at_end_ == AtEnd::remove)
+            fs::remove_all(path_, error);
         else
             for (const auto& entry : fs::directory_iterator(path_, error))
                 if (entry.is_directory()) fs::remove_all(entry.path(), error);
@@ -57,14 +58,16 @@ class RunDirectory {
     AtEnd at_end_ = AtEnd::remove;
 };
 
-Result<std::vector<config::NodeConfig>> site_configs(const fs::path& repository, const fs::path& run_directory) {
+Result<std::vector<config::NodeConfig>> site_configs(const fs::path& repository,
+                                                     const fs::path& run_directory) {
     std::vector<config::NodeConfig> configs;
     for (const char* name : {"site-a", "site-b", "site-c"}) {
         const fs::path file = repository / "node_configs" / (std::string(name) + ".toml");
         auto config = config::load_file(file.string());
         if (!config) {
             std::string problems;
-            for (const auto& problem : config.error().list) problems += "\n  " + problem;
+            for (const auto& problem : config.error().list)
+                problems += "\n  " + problem;
             return fail(Errc::invalid_argument, file.string() + " is not right:" + problems);
         }
         config->data_dir = run_directory / name;
@@ -101,7 +104,8 @@ class Course {
         }
         gather();
         const bool held = conclude();
-        if (options_.keep) leave_running();
+        if (options_.keep)
+            leave_running();
         else {
             display_.say("stopping the sites");
             cluster_.stop_all(kDrainGrace);
@@ -132,14 +136,16 @@ class Course {
     Result<void> ship() {
         NodeClient client = cluster_[0].client();
         std::vector<std::string> victims = actors_to_kill(client);
-        victims.insert(victims.begin() + static_cast<std::ptrdiff_t>(victims.size() / 2), ""); // the node, mid-way
+        victims.insert(victims.begin() + static_cast<std::ptrdiff_t>(victims.size() / 2),
+                       ""); // the node, mid-way
         display_.begin("shipping", collection_.files.size(), collection_.bytes);
         shipment_->start_put();
         std::size_t next = 0;
         while (!shipment_->finished() || next < victims.size()) {
             const Progress now = shipment_->progress();
             const double due = static_cast<double>(next + 1) / static_cast<double>(victims.size() + 1);
-            const double part = static_cast<double>(now.bytes) / static_cast<double>(std::max<std::uint64_t>(collection_.bytes, 1));
+            const double part = static_cast<double>(now.bytes) /
+                                static_cast<double>(std::max<std::uint64_t>(collection_.bytes, 1));
             if (next < victims.size() && (part >= due || shipment_->finished())) cause(victims[next++]);
             if (auto well = look_after(); !well) return well;
         }
@@ -182,8 +188,8 @@ class Course {
         if (!victim.empty()) {
             display_.set_event("killing " + victim);
             const ActorKill kill = kill_actor(cluster_[0], victim);
-            display_.say(kill.back ? fmt::format("killed {}: back in {:.0f} ms, served in {:.0f} ms", victim, kill.back_ms,
-                                                 kill.serve_ms)
+            display_.say(kill.back ? fmt::format("killed {}: back in {:.0f} ms, served in {:.0f} ms", victim,
+                                                 kill.back_ms, kill.serve_ms)
                                    : fmt::format("killed {}: {}", victim, kill.problem));
             report_.actor_kills.push_back(kill);
         } else {
@@ -191,10 +197,12 @@ class Course {
             display_.say(fmt::format("killing {} with SIGKILL, with workloads under way", node.name()));
             report_.restarts_before_node_kill = restarts_of(node);
             const NodeKill kill = kill_node(node, cluster_[0]);
-            display_.say(kill.problem.empty()
-                             ? fmt::format("started {} again: ready in {:.0f} ms, its {} workloads decided in {:.0f} ms",
-                                           node.name(), kill.ready_ms, kill.workloads, kill.decided_ms)
-                             : kill.problem);
+            display_.say(
+                kill.problem.empty()
+                    ? fmt::format(
+                          "started {} again: ready in {:.0f} ms, its {} workloads decided in {:.0f} ms",
+                          node.name(), kill.ready_ms, kill.workloads, kill.decided_ms)
+                    : kill.problem);
             report_.node_kill = kill;
         }
         display_.set_event("");
@@ -237,7 +245,8 @@ class Course {
     void leave_running() {
         directory_.at_end(RunDirectory::AtEnd::keep);
         std::string pids;
-        for (std::size_t i = 0; i < cluster_.size(); ++i) pids += fmt::format(" {}", cluster_[i].process().pid());
+        for (std::size_t i = 0; i < cluster_.size(); ++i)
+            pids += fmt::format(" {}", cluster_[i].process().pid());
         const auto port = cluster_[0].config().http.port;
         const std::string bin = program_path("dwcp-shell").string();
         fmt::print("\nThe three sites keep running. Try:\n"
@@ -286,7 +295,8 @@ Result<bool> run(const RunOptions& options) {
     Result<Collection> collection = options.directory ? collect_directory(*options.directory, except)
                                                       : collect_default(options.repository, except);
     if (!collection) return std::unexpected(collection.error());
-    if (auto space = check_disk(directory->path(), collection->bytes); !space) return std::unexpected(space.error());
+    if (auto space = check_disk(directory->path(), collection->bytes); !space)
+        return std::unexpected(space.error());
     auto configs = site_configs(options.repository, directory->path());
     if (!configs) return std::unexpected(configs.error());
     for (const auto& change : assign_free_ports(*configs, false))

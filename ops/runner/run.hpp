@@ -15,8 +15,8 @@ struct RunOptions {
     std::optional<std::filesystem::path> json;
 };
 
-/// Whether every check held; an error if the run could not be done, Errc::cancelled if it was interrupted. Leaves no
-/// process and no file behind, but with `keep` the cluster, and after a failure the logs.
+/// Whether every check held; an error if the run could not be done, Errc::cancelled if it was interrupted.
+/// Leaves no process and no file behind, but with `keep` the cluster, and after a failure the logs.
 Result<bool> run(const RunOptions& options);
 
 } // namespace dwcp::runner

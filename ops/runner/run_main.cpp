@@ -15,21 +15,24 @@ constexpr int kExitUsage = 2;
 constexpr int kExitInterrupted = 130;
 
 void on_signal(int number) {
-    if (dwcp::runner::interrupted.exchange(true)) { // the second time: at once; the kernel ends the nodes with us
+    if (dwcp::runner::interrupted.exchange(
+            true)) { // the second time: at once; the kernel ends the nodes with us
         std::signal(number, SIG_DFL);
         std::raise(number);
     }
 }
 
 void catch_signals() {
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, on_signal);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+        std::signal(number, on_signal);
     std::signal(SIGPIPE, SIG_IGN);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Starts three sites on this machine, ships a directory through them while actors and a node are killed, "
+    CLI::App app{"Starts three sites on this machine, ships a directory through them while actors and a node "
+                 "are killed, "
                  "reads every file back and says whether every check held.",
                  "dwcp-run"};
     dwcp::runner::RunOptions options;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,14 +17,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kPieceBytes = 256U << 10;
-/// A node that is away returns within seconds; what is still refused after this long is a failure of the cluster.
+/// A node that is away returns within seconds; what is still refused after this long is a failure of the
+/// cluster.
 constexpr auto kPersistFor = std::chrono::seconds(60);
 constexpr auto kPauseMin = std::chrono::milliseconds(20);
 constexpr auto kPauseMax = std::chrono::milliseconds(1'000);
 
 class File {
   public:
-    explicit File(const std::filesystem::path& path) : fd_(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) {}
+    explicit File(const std::filesystem::path& path)
+        : fd_(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) {}
     ~File() {
         if (fd_ >= 0) close(fd_);
     }
@@ -50,7 +51,8 @@ std::optional<Hash256> hash_of_disk(const std::filesystem::path& path) {
     }
 }
 
-/// One in four files takes the way through the second site; none is sent through the third, which is to be killed.
+/// One in four files takes the way through the second site; none is sent through the third, which is to be
+/// killed.
 std::size_t receiving_site(std::size_t index) { return index % 4 == 3 ? 1 : 0; }
 
 /// Any site but the one that received it, in turn.
@@ -69,14 +71,16 @@ Shipment::Shipment(const std::vector<SourceFile>& files, std::vector<Site> sites
 
 Shipment::~Shipment() {
     cancel();
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : threads_)
+        thread.join();
 }
 
 void Shipment::start_put() { start(&Shipment::put_file); }
 void Shipment::start_read_back() { start(&Shipment::read_back_file); }
 
 void Shipment::start(void (Shipment::*work)(Client&, std::size_t)) {
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : threads_)
+        thread.join();
     threads_.clear();
     next_ = files_done_ = 0;
     bytes_done_ = 0;
@@ -84,7 +88,8 @@ void Shipment::start(void (Shipment::*work)(Client&, std::size_t)) {
     for (std::size_t i = 0; i < clients_; ++i)
         threads_.emplace_back([this, work] {
             Client client;
-            for (const auto& site : sites_) client.sites.emplace_back(site.http_port, site.data_dir);
+            for (const auto& site : sites_)
+                client.sites.emplace_back(site.http_port, site.data_dir);
             for (std::size_t index; !cancelled_ && (index = next_++) < files_.size(); ++files_done_)
                 (this->*work)(client, index);
             --working_;
@@ -99,7 +104,8 @@ Answer Shipment::persist(const std::function<Answer()>& attempt) {
         Answer answer = attempt();
         if (answer.ok() || !answer.worth_a_retry() || cancelled_ || Clock::now() >= end) return answer;
         ++(answer.status == 0 ? broken_connections_ : refusals_);
-        std::this_thread::sleep_for(pause); // the server's Retry-After is in whole seconds: too coarse to wait out here
+        std::this_thread::sleep_for(
+            pause); // the server's Retry-After is in whole seconds: too coarse to wait out here
     }
 }
 
@@ -135,7 +141,8 @@ Answer Shipment::put_once(NodeClient& site, std::size_t index, int file, std::ui
     crypto::Sha256 hash;
     std::uint64_t hashed = 0;
     const auto read = [&](std::uint64_t offset, std::span<Byte> buffer) -> std::size_t {
-        const ssize_t count = cancelled_ ? 0 : pread(file, buffer.data(), buffer.size(), static_cast<off_t>(offset));
+        const ssize_t count =
+            cancelled_ ? 0 : pread(file, buffer.data(), buffer.size(), static_cast<off_t>(offset));
         if (count <= 0) {
             outcomes_[index].outcome = Outcome::changed;
             outcomes_[index].problem = "the file became shorter while it was sent";

@@ -1,8 +1,10 @@
-// Ships files into the cluster with parallel clients and reads every one of them back from a site that did not receive it.
+// Ships files into the cluster with parallel clients and reads every one of them back from a site that did
+// not receive it.
 //
-// Life cycle: start_put(), poll until finished(), start_read_back(), poll again, then read the outcomes. The calls come
-// from one thread; progress() may be asked while the clients work. The destructor cancels and waits for the clients.
-// A refusal that is worth a retry and a broken connection are retried with backoff, and counted.
+// Life cycle: start_put(), poll until finished(), start_read_back(), poll again, then read the outcomes. The
+// calls come from one thread; progress() may be asked while the clients work. The destructor cancels and
+// waits for the clients. A refusal that is worth a retry and a broken connection are retried with backoff,
+// and counted.
 #pragma once
 
 #include "ops/runner/collect.hpp"

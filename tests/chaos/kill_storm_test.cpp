@@ -1,5 +1,6 @@
-// A thousand actors are killed, one after another, while clients put and read. Nothing that was acknowledged may be lost,
-// every kill must be followed by a counted restart, and memory must not grow with the number of kills.
+// A thousand actors are killed, one after another, while clients put and read. Nothing that was acknowledged
+// may be lost, every kill must be followed by a counted restart, and memory must not grow with the number of
+// kills.
 #include "protocols/base/random.hpp"
 #include "tests/cluster/cluster_fixture.hpp"
 
@@ -18,20 +19,24 @@ namespace {
 
 constexpr std::uint64_t kKillsDefault = 1000;
 constexpr std::size_t kClients = 4;
-constexpr std::size_t kKeysPerClient = 40; ///< Put again and again, so that the data does not grow while memory is watched.
-constexpr std::uint64_t kGrowthMaxBytes = 96U << 20; ///< Caches still fill after the warm-up; a leak a kill would be more.
+constexpr std::size_t kKeysPerClient =
+    40; ///< Put again and again, so that the data does not grow while memory is watched.
+constexpr std::uint64_t kGrowthMaxBytes =
+    96U << 20; ///< Caches still fill after the warm-up; a leak a kill would be more.
 
 std::uint64_t env_number(const char* name, std::uint64_t otherwise) {
     const char* text = std::getenv(name);
     return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-/// One client: puts its keys in turn and reads them back at another site; knows what each acknowledged key must hold.
+/// One client: puts its keys in turn and reads them back at another site; knows what each acknowledged key
+/// must hold.
 class Load {
   public:
     Load(TestCluster& cluster, std::size_t number, std::uint64_t seed)
-        : number_(number), random_(seed + number),
-          sites_{cluster.client(0), cluster.client(1), cluster.client(2)}, thread_([this] { work(); }) {}
+        : number_(number),
+          random_(seed + number), sites_{cluster.client(0), cluster.client(1), cluster.client(2)},
+          thread_([this] { work(); }) {}
     ~Load() { stop(); }
 
     void stop() {
@@ -42,17 +47,20 @@ class Load {
     std::uint64_t refused() const { return refused_; }
     const std::vector<std::string>& problems() const { return problems_; } // after stop()
 
-    /// Reads every key from every site; what is there must be the last acknowledged body, or a later one whose
-    /// acknowledgement did not arrive.
+    /// Reads every key from every site; what is there must be the last acknowledged body, or a later one
+    /// whose acknowledgement did not arrive.
     void verify(TestCluster& cluster) {
         for (std::size_t site = 0; site < 3; ++site) {
             auto client = cluster.client(site);
             for (const auto& [key, version] : last_acknowledged_) {
                 Answer answer;
-                const bool there = eventually(10s, [&] { return (answer = client.get(object_path(key))).ok(); });
-                if (!there) problems_.push_back(key + ": " + answer.describe());
+                const bool there =
+                    eventually(10s, [&] { return (answer = client.get(object_path(key))).ok(); });
+                if (!there)
+                    problems_.push_back(key + ": " + answer.describe());
                 else if (!is_version_of(answer.body, key, version))
-                    problems_.push_back(fmt::format("{} at site {} is older than acknowledged or damaged", key, site));
+                    problems_.push_back(
+                        fmt::format("{} at site {} is older than acknowledged or damaged", key, site));
             }
         }
     }
@@ -86,12 +94,14 @@ class Load {
 
     void read(const std::string& key, std::uint64_t version) {
         Answer got;
-        // A site that is a moment behind in the log may still answer with the version before: it must catch up.
+        // A site that is a moment behind in the log may still answer with the version before: it must catch
+        // up.
         if (!eventually(10s, [&] {
                 got = sites_[1 + random_.below(2)].get(object_path(key));
                 return got.ok() && is_version_of(got.body, key, version);
             }))
-            problems_.push_back(fmt::format("read {} version {}: {}", key, version, got.describe().substr(0, 200)));
+            problems_.push_back(
+                fmt::format("read {} version {}: {}", key, version, got.describe().substr(0, 200)));
     }
 
     const std::size_t number_;
@@ -115,14 +125,16 @@ std::vector<nlohmann::json> actors_of(NodeClient& client) {
 
 std::uint64_t restarts_of(NodeClient& client) {
     std::uint64_t restarts = 0;
-    for (const auto& actor : actors_of(client)) restarts += actor.value("restarts", std::uint64_t{0});
+    for (const auto& actor : actors_of(client))
+        restarts += actor.value("restarts", std::uint64_t{0});
     return restarts;
 }
 
 bool all_running(NodeClient& client) {
     const auto actors = actors_of(client);
-    return !actors.empty() &&
-           std::ranges::all_of(actors, [](const auto& actor) { return actor.value("state", "") == "running"; });
+    return !actors.empty() && std::ranges::all_of(actors, [](const auto& actor) {
+        return actor.value("state", "") == "running";
+    });
 }
 
 } // namespace
@@ -134,12 +146,15 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
     dwcp::Random random(seed);
 
     auto cluster = TestCluster::running(3, [](auto& configs) {
-        for (auto& config : configs) config.restart_backoff_max_ms = 50; // a storm is what is tested, not its damping
+        for (auto& config : configs)
+            config.restart_backoff_max_ms = 50; // a storm is what is tested, not its damping
     });
     std::vector<NodeClient> nodes;
-    for (std::size_t i = 0; i < 3; ++i) nodes.push_back(cluster->client(i));
+    for (std::size_t i = 0; i < 3; ++i)
+        nodes.push_back(cluster->client(i));
     std::vector<std::unique_ptr<Load>> loads;
-    for (std::size_t i = 0; i < kClients; ++i) loads.push_back(std::make_unique<Load>(*cluster, i, seed));
+    for (std::size_t i = 0; i < kClients; ++i)
+        loads.push_back(std::make_unique<Load>(*cluster, i, seed));
 
     std::uint64_t done = 0;
     const auto kill_one = [&] {
@@ -152,9 +167,11 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
     const auto resident = [&](std::size_t i) { return (*cluster)[i].process().resident_bytes(); };
 
     const std::uint64_t warm_up = kills / 5;
-    while (done < warm_up) kill_one();
+    while (done < warm_up)
+        kill_one();
     const std::array before{resident(0), resident(1), resident(2)};
-    while (done < kills) kill_one();
+    while (done < kills)
+        kill_one();
 
     for (std::size_t i = 0; i < 3; ++i) {
         INFO("node " << i);
@@ -162,7 +179,8 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
         const std::uint64_t after = resident(i);
         CHECK(after > 0);
         CHECK(after < before[i] + kGrowthMaxBytes);
-        std::cout << fmt::format("node {}: {} MB after the warm-up, {} MB at the end\n", i, before[i] >> 20, after >> 20);
+        std::cout << fmt::format("node {}: {} MB after the warm-up, {} MB at the end\n", i, before[i] >> 20,
+                                 after >> 20);
     }
     std::uint64_t acknowledged = 0, refused = 0;
     for (auto& load : loads) {
@@ -177,6 +195,7 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
         CHECK(eventually(10s, [&] { return nodes[i].put(object_path("chaos/after"), "x").ok(); }));
     for (auto& load : loads) {
         load->verify(*cluster);
-        for (const auto& problem : load->problems()) FAIL_CHECK(problem);
+        for (const auto& problem : load->problems())
+            FAIL_CHECK(problem);
     }
 }

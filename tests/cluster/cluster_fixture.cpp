@@ -23,15 +23,18 @@ std::vector<config::NodeConfig> test_configs(std::size_t nodes, const std::files
     std::vector<config::NodeConfig> configs;
     for (std::size_t i = 0; i < nodes; ++i) {
         const char letter = static_cast<char>('a' + i);
-        const auto text = fmt::format("[node]\nname = 'site-{0}'\nsite = 'place-{0}'\ncluster_id = 'test'\n"
-                                      "data_dir = '{1}/site-{0}'\n"
-                                      "[listen]\ncontrol = '127.0.0.1:1'\ndata = '127.0.0.1:2'\nhttp = '127.0.0.1:3'\n"
-                                      // Faster than a real cluster, so that the tests need not wait long for a peer.
-                                      "[control]\nheartbeat_interval_ms = 200\nheartbeat_timeout_ms = 1000\n"
-                                      "reconnect_min_ms = 20\nreconnect_max_ms = 200\n",
-                                      letter, directory.string());
+        const auto text =
+            fmt::format("[node]\nname = 'site-{0}'\nsite = 'place-{0}'\ncluster_id = 'test'\n"
+                        "data_dir = '{1}/site-{0}'\n"
+                        "[listen]\ncontrol = '127.0.0.1:1'\ndata = '127.0.0.1:2'\nhttp = '127.0.0.1:3'\n"
+                        // Faster than a real cluster, so that the tests need not wait long for a peer.
+                        "[control]\nheartbeat_interval_ms = 200\nheartbeat_timeout_ms = 1000\n"
+                        "reconnect_min_ms = 20\nreconnect_max_ms = 200\n"
+                        "[manager]\nreplicas_default = 1\n", // peers come below
+                        letter, directory.string());
         auto config = config::load_text(text, "test");
         if (!config) FAIL(config.error().list.front());
+        config->replicas_default = static_cast<std::uint32_t>(std::min<std::size_t>(2, nodes));
         configs.push_back(std::move(*config));
     }
     for (auto& config : configs)

@@ -1,4 +1,5 @@
-// Nodes for one test: real processes on free ports, with their data in a directory of their own that goes with them.
+// Nodes for one test: real processes on free ports, with their data in a directory of their own that goes
+// with them.
 #pragma once
 
 #include "ops/runner/cluster.hpp"

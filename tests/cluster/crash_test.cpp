@@ -122,11 +122,15 @@ TEST_CASE("puts racing with kill -9 are either readable or reported, and never h
         clients.emplace_back([&, first, client = cluster->client(2)]() mutable {
             for (int i = first; i < kPuts; i += 4, ++done)
                 acknowledged[static_cast<std::size_t>(i)] =
-                    client.put(object_path("race/" + std::to_string(i)), noise(static_cast<std::uint64_t>(i), 600'000)).ok();
+                    client
+                        .put(object_path("race/" + std::to_string(i)),
+                             noise(static_cast<std::uint64_t>(i), 600'000))
+                        .ok();
         });
     CHECK(eventually(20s, [&] { return done >= kPuts / 4; }));
     (*cluster)[2].process().kill();
-    for (auto& thread : clients) thread.join();
+    for (auto& thread : clients)
+        thread.join();
     cluster->restart(2);
     for (int i = 0; i < kPuts; ++i) {
         const std::string key = "race/" + std::to_string(i);
@@ -134,12 +138,14 @@ TEST_CASE("puts racing with kill -9 are either readable or reported, and never h
         const auto settled = [&] { return workload_of(c, key).is_null() || is_decided(workload_of(c, key)); };
         REQUIRE(eventually(10s, settled));
         const auto workload = workload_of(c, key);
-        const bool must_be_there =
-            acknowledged[static_cast<std::size_t>(i)] || (!workload.is_null() && workload["state"] == "committed");
+        const bool must_be_there = acknowledged[static_cast<std::size_t>(i)] ||
+                                   (!workload.is_null() && workload["state"] == "committed");
         const Answer answer = a.get(object_path(key));
         if (must_be_there) CHECK(answer.ok());
-        if (answer.ok()) CHECK(answer.body == noise(static_cast<std::uint64_t>(i), 600'000));
-        else CHECK(answer.status == 404);
+        if (answer.ok())
+            CHECK(answer.body == noise(static_cast<std::uint64_t>(i), 600'000));
+        else
+            CHECK(answer.status == 404);
     }
 }
 
@@ -153,13 +159,15 @@ TEST_CASE("blocks damaged on disk are never returned, and are repaired from a re
     (*cluster)[2].process().stop(20s); // in order, so that its blocks are in files and not in the log
     REQUIRE(corrupt_block_files((*cluster)[2].config().data_dir) > 0);
     cluster->restart(2);
-    for (int i = 0; i < kObjects; ++i) CHECK(body_of(c, "kept/" + std::to_string(i)) == body(i));
+    for (int i = 0; i < kObjects; ++i)
+        CHECK(body_of(c, "kept/" + std::to_string(i)) == body(i));
     CHECK(has_event(c, "block_repaired"));
     CHECK(c.get("/v1/status").json["store"]["corruptions"].get<int>() > 0);
     // Repaired for good: the node alone has them now.
     (*cluster)[0].process().kill();
     (*cluster)[1].process().kill();
-    for (int i = 0; i < kObjects; ++i) CHECK(body_of(c, "kept/" + std::to_string(i)) == body(i));
+    for (int i = 0; i < kObjects; ++i)
+        CHECK(body_of(c, "kept/" + std::to_string(i)) == body(i));
 }
 
 TEST_CASE("without the sequencer a put is refused with what to do, and works again when it is back") {

@@ -41,8 +41,10 @@ TEST_CASE("a list is in key order, pages through everything once and knows prefi
     auto cluster = TestCluster::running();
     auto a = cluster->client(0), b = cluster->client(1);
     std::vector<std::string> keys;
-    for (int i = 100; i < 125; ++i) keys.push_back("list/" + std::to_string(i));
-    for (const auto& key : keys) REQUIRE(a.put(object_path(key), key).ok());
+    for (int i = 100; i < 125; ++i)
+        keys.push_back("list/" + std::to_string(i));
+    for (const auto& key : keys)
+        REQUIRE(a.put(object_path(key), key).ok());
     REQUIRE(a.put(object_path("other"), "x").ok());
     const auto listed_at_b = [&] {
         std::vector<std::string> listed;
@@ -50,7 +52,8 @@ TEST_CASE("a list is in key order, pages through everything once and knows prefi
         do {
             const Answer page = b.get("/v1/objects?prefix=list/&limit=7&cursor=" + cursor);
             if (!page.ok()) return listed;
-            for (const auto& object : page.json["objects"]) listed.push_back(object["key"]);
+            for (const auto& object : page.json["objects"])
+                listed.push_back(object["key"]);
             cursor = page.json["next_cursor"];
         } while (!cursor.empty());
         return listed;
@@ -80,7 +83,8 @@ TEST_CASE("a transaction is applied exactly once, whichever site it is submitted
     auto cluster = TestCluster::running();
     auto a = cluster->client(0), b = cluster->client(1), c = cluster->client(2);
     const auto submit = [](NodeClient& client, const std::string& id) {
-        return client.post_raw("/v1/transactions", "pay 5 to Ann", "text/plain", {{"X-DWCP-Transaction-Id", id}});
+        return client.post_raw("/v1/transactions", "pay 5 to Ann", "text/plain",
+                               {{"X-DWCP-Transaction-Id", id}});
     };
     const Answer first = submit(a, "pay-1");
     REQUIRE(first.ok());
@@ -94,5 +98,6 @@ TEST_CASE("a transaction is applied exactly once, whichever site it is submitted
     const Answer second = submit(b, "pay-2");
     REQUIRE(second.ok());
     CHECK(second.json["index"].get<std::uint64_t>() > first.json["index"].get<std::uint64_t>());
-    CHECK(eventually(5s, [&] { return c.get("/v1/transactions/pay-2").json.value("payload_bytes", 0) == 12; }));
+    CHECK(
+        eventually(5s, [&] { return c.get("/v1/transactions/pay-2").json.value("payload_bytes", 0) == 12; }));
 }

@@ -14,24 +14,28 @@ struct Output {
 
 Output run_node(const TempDirectory& directory, std::vector<std::string> arguments) {
     const fs::path file = directory.path() / "output";
-    auto process = dwcp::runner::Process::start(
-        {.program = dwcp::runner::program_path("dwcp-node"), .arguments = std::move(arguments), .output = file});
+    auto process = dwcp::runner::Process::start({.program = dwcp::runner::program_path("dwcp-node"),
+                                                 .arguments = std::move(arguments),
+                                                 .output = file});
     REQUIRE(process);
     REQUIRE(process->wait(20s));
     return {process->exit_code().value_or(-1), dwcp::runner::last_lines(file, 100)};
 }
 
-bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool mentions(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 } // namespace
 
 TEST_CASE("--check finds everything that is wrong at once and starts nothing") {
     TempDirectory directory;
     const fs::path file = directory.path() / "bad.toml";
-    std::ofstream(file) << "[node]\nname = 'site-a'\nsite = 'east'\ncluster_id = 'test'\ndata_dir = '"
-                        << (directory.path() / "data").string()
-                        << "'\n[listen]\ncontrol = '0.0.0.0:7101'\ndata = '127.0.0.1:7201'\nhttp = '127.0.0.1:8101'\n"
-                           "[data]\nstreams_maxx = 4\nstreams_max = 1000\n[log]\nlevel = 'loud'\n";
+    std::ofstream(file)
+        << "[node]\nname = 'site-a'\nsite = 'east'\ncluster_id = 'test'\ndata_dir = '"
+        << (directory.path() / "data").string()
+        << "'\n[listen]\ncontrol = '0.0.0.0:7101'\ndata = '127.0.0.1:7201'\nhttp = '127.0.0.1:8101'\n"
+           "[data]\nstreams_maxx = 4\nstreams_max = 1000\n[log]\nlevel = 'loud'\n";
     const Output output = run_node(directory, {"--config", file.string(), "--check"});
     INFO(output.text);
     CHECK(output.exit_code == 2);
@@ -85,7 +89,8 @@ TEST_CASE("nodes of different clusters refuse each other, and both say so") {
 TEST_CASE("a node that comes back with another key is refused, and both say so") {
     auto cluster = TestCluster::running(2);
     (*cluster)[1].process().stop(20s);
-    for (const auto& entry : fs::directory_iterator((*cluster)[1].config().data_dir)) fs::remove_all(entry.path());
+    for (const auto& entry : fs::directory_iterator((*cluster)[1].config().data_dir))
+        fs::remove_all(entry.path());
     REQUIRE((*cluster)[1].start());
     REQUIRE((*cluster)[1].wait_ready(kStartLimit));
     auto a = cluster->client(0), b = cluster->client(1);
@@ -109,13 +114,15 @@ TEST_CASE("a killed actor is back with its next life, counted and on record, and
     auto cluster = TestCluster::running();
     auto a = cluster->client(0);
     const auto actor = [&](const std::string& path) { return a.get("/v1/actors/" + path).json; };
-    for (const char* path : {"manager/0", "compression/0", "allocator/0", "gateway/0", "consensus/metadata", "consensus/bulk"}) {
+    for (const char* path :
+         {"manager/0", "compression/0", "allocator/0", "gateway/0", "consensus/metadata", "consensus/bulk"}) {
         INFO(path);
         const auto before = actor(path);
         REQUIRE(a.kill_actor(path).ok());
         CHECK(eventually(10s, [&] {
             const auto now = actor(path);
-            return now.is_object() && now.value("life", 0) > before.value("life", 0) && now.value("state", "") == "running";
+            return now.is_object() && now.value("life", 0) > before.value("life", 0) &&
+                   now.value("state", "") == "running";
         }));
         CHECK(actor(path).value("restarts", 0) == before.value("restarts", 0) + 1);
         CHECK(has_event(a, "actor_restarted", path));
