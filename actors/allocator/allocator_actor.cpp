@@ -4,6 +4,7 @@
 #include "actors/allocator/messages.hpp"
 #include "runtime/metrics/metrics.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace dwcp::allocator {
@@ -63,7 +64,10 @@ class AllocatorActor final : public actor::Actor {
     }
 
     Result<ReplicasPlaced> place_replicas(const PlaceReplicas& request) {
-        const auto candidates = nodes();
+        auto candidates = nodes();
+        for (auto& node : candidates) {
+            if (std::ranges::find(request.without, node.name) != request.without.end()) node.up = false;
+        }
         const Request wanted{request.bytes, request.replicas, options_.self};
         auto placement = place(candidates, wanted);
         metrics::counter("dwcp_allocator_placements_total", "Placement requests, by outcome.",

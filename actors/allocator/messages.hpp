@@ -19,6 +19,7 @@ struct PlaceReplicas {
     WorkloadId workload;
     std::uint64_t bytes = 0; ///< 0: unknown.
     std::uint32_t replicas = 1;
+    std::vector<NodeName> without; ///< Nodes that did not do, however they look from here.
 };
 
 } // namespace dwcp::allocator

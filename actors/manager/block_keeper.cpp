@@ -4,14 +4,29 @@
 #include "runtime/log/log.hpp"
 
 #include <chrono>
+#include <cstring>
 
 namespace dwcp::manager {
 namespace {
 
 constexpr std::string_view kReferencePrefix = "ref/";
+/// (first hash of a confirmation, workload) -> its hashes, one after the other; in Family::state.
+constexpr std::string_view kPinPrefix = "pin/";
 
 store::BlockWrite how_to_write(const EncodedBlock& block) {
     return block.bytes->size() >= kBulkBlockBytesMin ? store::BlockWrite::bulk : store::BlockWrite::logged;
+}
+
+std::string key_of(std::string_view prefix, const Hash256& hash, const WorkloadId& workload) {
+    std::string key(prefix);
+    key.append(as_text(hash.view()));
+    return key + workload;
+}
+
+std::vector<Hash256> hashes_in(ByteView value) {
+    std::vector<Hash256> hashes(value.size() / sizeof(Hash256));
+    std::memcpy(hashes.data(), value.data(), hashes.size() * sizeof(Hash256));
+    return hashes;
 }
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
@@ -19,12 +34,35 @@ TimePoint now() { return std::chrono::steady_clock::now(); }
 } // namespace
 
 BlockKeeper::BlockKeeper(NodeName self, store::Store& store, EventRing& events)
-    : self_(std::move(self)), store_(store), events_(events) {}
+    : self_(std::move(self)), store_(store), events_(events) {
+    load_confirmed_pins();
+}
+
+void BlockKeeper::load_confirmed_pins() {
+    store::Batch stale;
+    const auto scanned =
+        store_.scan(store::Family::state, kPinPrefix, kPinPrefix, [&](std::string_view key, ByteView value) {
+            const auto hashes = hashes_in(value);
+            if (hashes.empty() || key.size() < kPinPrefix.size() + sizeof(Hash256)) return true;
+            const WorkloadId workload(key.substr(kPinPrefix.size() + sizeof(Hash256)));
+            if (is_applied(hashes.front(), workload)) {
+                stale.erase(store::Family::state, key); // its release did not reach the disk
+                return true;
+            }
+            for (const auto& hash : hashes)
+                pin(hash, workload);
+            by_workload_[workload].confirmed.insert(hashes.front());
+            return true;
+        });
+    if (!scanned) log::error("pins_unreadable", {{"why", scanned.error().message}});
+    if (stale.empty()) return;
+    if (auto written = store_.write(stale, store::Sync::no); !written) {
+        log::warn("pins_not_erased", {{"why", written.error().message}});
+    }
+}
 
 std::string BlockKeeper::reference_key(const Hash256& hash, const WorkloadId& workload) {
-    std::string key(kReferencePrefix);
-    key.append(as_text(hash.view()));
-    return key + workload;
+    return key_of(kReferencePrefix, hash, workload);
 }
 
 Result<void> BlockKeeper::accept(const EncodedBlock& block, const WorkloadId& workload,
@@ -43,15 +81,36 @@ Result<void> BlockKeeper::take_in(const EncodedBlock& block, const WorkloadId& w
 
 Result<std::vector<Hash256>> BlockKeeper::make_durable(const std::vector<Hash256>& hashes,
                                                        const WorkloadId& workload) {
+    // A sender that came back asks again about a workload that is committed here: its references hold.
+    const bool applied = !hashes.empty() && is_applied(hashes.front(), workload);
     std::vector<Hash256> missing;
     for (const auto& hash : hashes) {
-        pin(hash,
-            workload); // first, so that what is found here is not collected before the manifest refers to it
-        if (!store_.has_block(hash)) missing.push_back(hash);
+        // Pinned first, so that what is found is not collected before the manifest refers to it. What is
+        // missing is pinned when it comes: a peer that asks for blocks of its fancy occupies nothing here.
+        const bool here = applied ? store_.has_block(hash) : pin(hash, workload);
+        if (here) continue;
+        if (!applied) unpin(hash, workload);
+        missing.push_back(hash);
     }
-    if (!missing.empty()) return missing;
+    if (!missing.empty() || hashes.empty()) return missing;
+    if (!applied) {
+        if (auto confirmed = confirm_pins(hashes, workload); !confirmed)
+            return std::unexpected(confirmed.error());
+    }
     if (auto flushed = store_.make_blocks_durable(); !flushed) return std::unexpected(flushed.error());
     return missing;
+}
+
+Result<void> BlockKeeper::confirm_pins(const std::vector<Hash256>& hashes, const WorkloadId& workload) {
+    Bytes value(hashes.size() * sizeof(Hash256));
+    std::memcpy(value.data(), hashes.data(), value.size());
+    store::Batch batch;
+    batch.put(store::Family::state, key_of(kPinPrefix, hashes.front(), workload), value);
+    // Synced: small blocks, which went through the log, become durable with it, for one fsync.
+    if (auto written = store_.write(batch, store::Sync::yes); !written) return written;
+    const std::lock_guard lock(mutex_);
+    by_workload_[workload].confirmed.insert(hashes.front());
+    return {};
 }
 
 Result<EncodedBlock> BlockKeeper::load(const Hash256& hash) { return store_.get_block(hash); }
@@ -68,26 +127,57 @@ Result<void> BlockKeeper::repair(const EncodedBlock& block, const NodeName& from
     return {};
 }
 
-void BlockKeeper::pin(const Hash256& hash, const WorkloadId& workload) {
+bool BlockKeeper::pin(const Hash256& hash, const WorkloadId& workload) {
+    {
+        const std::lock_guard lock(mutex_);
+        auto& pinned = by_workload_[workload];
+        pinned.used = now();
+        if (pinned.hashes.insert(hash).second) ++pins_[hash];
+    }
+    return store_.has_block(hash);
+}
+
+void BlockKeeper::unpin(const Hash256& hash, const WorkloadId& workload) {
     const std::lock_guard lock(mutex_);
-    auto& pinned = by_workload_[workload];
-    if (pinned.hashes.empty()) pinned.since = now();
-    if (pinned.hashes.insert(hash).second) ++pins_[hash];
+    const auto found = by_workload_.find(workload);
+    if (found == by_workload_.end() || found->second.hashes.erase(hash) == 0) return;
+    drop_pin(hash);
+    if (found->second.hashes.empty()) by_workload_.erase(found);
+}
+
+void BlockKeeper::drop_pin(const Hash256& hash) {
+    if (auto pins = pins_.find(hash); pins != pins_.end() && --pins->second == 0) pins_.erase(pins);
+}
+
+void BlockKeeper::renew(const WorkloadId& workload) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = by_workload_.find(workload); found != by_workload_.end())
+        found->second.used = now();
 }
 
 void BlockKeeper::release(const WorkloadId& workload) {
-    std::vector<Hash256> released;
+    Pinned released;
     {
         const std::lock_guard lock(mutex_);
-        const auto found = by_workload_.find(workload);
-        if (found == by_workload_.end()) return;
-        for (const auto& hash : found->second.hashes) {
-            if (auto pins = pins_.find(hash); pins != pins_.end() && --pins->second == 0) pins_.erase(pins);
-            released.push_back(hash);
-        }
-        by_workload_.erase(found);
+        auto node = by_workload_.extract(workload);
+        if (node.empty()) return;
+        released = std::move(node.mapped());
+        for (const auto& hash : released.hashes)
+            drop_pin(hash);
     }
-    collect(released);
+    store::Batch batch;
+    for (const auto& first : released.confirmed)
+        batch.erase(store::Family::state, key_of(kPinPrefix, first, workload));
+    if (!batch.empty()) {
+        if (auto written = store_.write(batch, store::Sync::no); !written)
+            log::warn("pins_not_erased", {{"why", written.error().message}}, {.trace = workload});
+    }
+    collect({released.hashes.begin(), released.hashes.end()});
+}
+
+bool BlockKeeper::is_applied(const Hash256& hash, const WorkloadId& workload) const {
+    const auto reference = store_.get(store::Family::state, reference_key(hash, workload));
+    return reference && reference->has_value();
 }
 
 bool BlockKeeper::is_referenced(const Hash256& hash) const {
@@ -118,15 +208,16 @@ void BlockKeeper::expire_pins(TimePoint now) {
     {
         const std::lock_guard lock(mutex_);
         for (const auto& [workload, pinned] : by_workload_) {
-            if (now - pinned.since > kPinExpiry) expired.push_back(workload);
+            const auto expiry = pinned.confirmed.empty() ? kPinExpiry : kConfirmedPinExpiry;
+            if (now - pinned.used > expiry) expired.push_back(workload);
         }
     }
     for (const auto& workload : expired)
         release(workload);
 }
 
-void BlockKeeper::sweep() {
-    expire_pins(now());
+void BlockKeeper::sweep(TimePoint now) {
+    expire_pins(now);
     const auto scanned = store_.scan_blocks([&](const Hash256& hash, std::uint32_t) {
         erase_if_unused(hash);
         return true;

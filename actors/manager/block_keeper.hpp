@@ -5,8 +5,10 @@
 // so they come from worker threads.
 //
 // A block stays while an object of this node refers to it (a reference in the store, written with the
-// manifest) or a workload under way has pinned it. Pins live in memory: after a restart an unfinished
-// workload's blocks on a receiver are swept, its sender asks again what is missing and ships them again.
+// manifest) or a workload under way has pinned it. The pins of an upload live in memory: after a restart its
+// blocks on a receiver are swept, its sender asks again what is missing and ships them again. Once this node
+// has told a sender that it has them all, the manifest may name it as a replica at any moment, so those pins
+// are on disk before the answer is given, until the manifest is applied here.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -22,15 +24,19 @@
 
 namespace dwcp::manager {
 
-/// A pin that nobody released: its sender failed without a word. Long enough for any transfer that is still
-/// alive.
+/// Pins of an upload that nothing was heard of for so long: its sender failed without a word. Longer than any
+/// pause of a transfer that is still alive; a manager renews those of its own workloads.
 inline constexpr Duration kPinExpiry = std::chrono::hours(1);
+/// The same for confirmed pins. Only a sender that never comes back leaves these behind, whereas erasing
+/// blocks that a manifest is about to name would lose a replica.
+inline constexpr Duration kConfirmedPinExpiry = std::chrono::days(7);
 /// Above this an encoded block is written without the log, once, and made durable by a flush; below, a flush
 /// costs more.
 inline constexpr std::uint32_t kBulkBlockBytesMin = 256U << 10;
 
 class BlockKeeper final : public links::BlockService {
   public:
+    /// Reads the confirmed pins of earlier lives.
     BlockKeeper(NodeName self, store::Store& store, EventRing& events);
 
     // From peers (links::BlockService).
@@ -48,17 +54,32 @@ class BlockKeeper final : public links::BlockService {
     /// Replaces a damaged or missing copy with one from a replica, verified by the caller.
     Result<void> repair(const EncodedBlock& block, const NodeName& from);
 
-    void pin(const Hash256& hash, const WorkloadId& workload);
+    /// Pins a block; whether this node has it.
+    bool pin(const Hash256& hash, const WorkloadId& workload);
+    /// A workload's pins are good for another kPinExpiry.
+    void renew(const WorkloadId& workload);
+    /// Lets go of a workload's pins, and erases what only they held.
     void release(const WorkloadId& workload);
     /// Erases those of `hashes` that nothing refers to and nobody pinned.
     void collect(const std::vector<Hash256>& hashes);
     /// The same for every block of the store, and drops expired pins; at start and once an hour.
-    void sweep();
+    void sweep(TimePoint now = std::chrono::steady_clock::now());
 
     /// Store keys of references: (hash, workload) -> nothing, in Family::state.
     static std::string reference_key(const Hash256& hash, const WorkloadId& workload);
 
   private:
+    struct Pinned {
+        TimePoint used{};
+        std::set<Hash256> hashes;
+        std::set<Hash256> confirmed; ///< The first hash of each confirmation on disk.
+    };
+
+    void load_confirmed_pins();
+    Result<void> confirm_pins(const std::vector<Hash256>& hashes, const WorkloadId& workload);
+    void unpin(const Hash256& hash, const WorkloadId& workload);
+    void drop_pin(const Hash256& hash);
+    bool is_applied(const Hash256& hash, const WorkloadId& workload) const;
     bool is_referenced(const Hash256& hash) const;
     void erase_if_unused(const Hash256& hash);
     void expire_pins(TimePoint now);
@@ -68,11 +89,7 @@ class BlockKeeper final : public links::BlockService {
     EventRing& events_;
 
     std::mutex mutex_; ///< Held while deciding and erasing, so that nobody pins a block between the two.
-    std::unordered_map<Hash256, std::uint32_t> pins_;
-    struct Pinned {
-        TimePoint since;
-        std::set<Hash256> hashes;
-    };
+    std::unordered_map<Hash256, std::uint32_t> pins_; ///< Workloads that pin it.
     std::map<WorkloadId, Pinned> by_workload_;
 };
 

@@ -11,6 +11,29 @@ namespace {
 
 using State = wire::JournalRecord::State;
 
+/// Whether the workload can be completed with these blocks; pins them, though they were pinned when they
+/// came, unless it was in an earlier life of this node.
+Result<void> check_blocks(const std::vector<BlockRef>& blocks, const WorkloadId& workload,
+                          BlockKeeper& keeper) {
+    if (blocks.size() > wire::kObjectBlocksMax) {
+        return fail(Errc::too_large,
+                    "an object of " + std::to_string(blocks.size()) + " blocks, at most " +
+                        std::to_string(wire::kObjectBlocksMax) + " are possible",
+                    "send full blocks, or split it");
+    }
+    for (const auto& ref : blocks) {
+        if (auto ok = wire::check_block_ref(ref); !ok) return ok;
+        if (!compression::is_known(ref.codec)) {
+            return fail(Errc::invalid_argument, "block reference with an unknown codec");
+        }
+        if (!keeper.pin(ref.hash, workload)) {
+            return fail(Errc::precondition_failed, "block " + ref.hash.hex() + " was never put",
+                        "put every block before the seal");
+        }
+    }
+    return {};
+}
+
 /// Cuts a long block list into index blocks and takes these in like any other block.
 Result<std::vector<BlockRef>> make_index(const std::vector<BlockRef>& blocks, const WorkloadId& workload,
                                          BlockKeeper& keeper) {
@@ -44,10 +67,14 @@ Result<void> Journal::forget(const WorkloadId& id) const {
 
 Result<SealedWorkload> Journal::seal(wire::JournalRecord record, std::vector<BlockRef> blocks,
                                      BlockKeeper& keeper) const {
+    if (auto complete = check_blocks(blocks, record.manifest.workload, keeper); !complete)
+        return std::unexpected(complete.error());
     SealedWorkload sealed;
     sealed.all_blocks.reserve(blocks.size());
-    for (const auto& ref : blocks)
+    for (const auto& ref : blocks) {
         sealed.all_blocks.push_back(ref.hash);
+        record.totals.add(ref);
+    }
     bool bulk =
         std::ranges::any_of(blocks, [](const auto& ref) { return ref.stored_bytes >= kBulkBlockBytesMin; });
     if (blocks.size() <= wire::kInlineBlocksMax) {
@@ -110,20 +137,17 @@ Result<Recovered> Journal::recover(const std::function<bool(const std::string& k
             recovered.open.push_back(std::move(record));
         } else if (record.state == State::sealed) {
             const WorkloadId id = record.manifest.workload;
-            auto sealed = with_blocks(std::move(record), keeper);
-            if (sealed)
+            auto sealed = with_blocks(record, keeper);
+            if (sealed) {
                 recovered.sealed.push_back(std::move(*sealed));
-            else
-                log::error("sealed_workload_unreadable", {{"why", sealed.error().message}}, {.trace = id});
-        } else {
-            Finished finished;
-            finished.record = std::move(record);
-            for (const auto& ref : finished.record.manifest.blocks) {
-                ++finished.blocks;
-                finished.stored_bytes += ref.stored_bytes;
-                ++finished.blocks_by_codec[std::string(compression::to_string(ref.codec))];
+                continue;
             }
-            recovered.finished.push_back(std::move(finished));
+            log::error("sealed_workload_unreadable", {{"why", sealed.error().message}}, {.trace = id});
+            record.state = State::failed;
+            record.reason = "its block list cannot be read: " + sealed.error().message;
+            recovered.finished.push_back(std::move(record));
+        } else {
+            recovered.finished.push_back(std::move(record));
         }
     }
     return recovered;

@@ -9,7 +9,6 @@
 #include "runtime/store/store.hpp"
 
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -22,19 +21,12 @@ struct SealedWorkload {
     std::vector<Hash256> all_blocks;
 };
 
-/// A workload that ended, kept for reports and for a client that asks for its receipt again.
-struct Finished {
-    wire::JournalRecord record;
-    std::map<std::string, std::uint64_t> blocks_by_codec;
-    std::uint64_t stored_bytes = 0;
-    std::uint64_t blocks = 0;
-    bool resumed = false;
-};
-
 struct Recovered {
     std::vector<wire::JournalRecord> open;
     std::vector<SealedWorkload> sealed;
-    std::vector<Finished> finished; ///< Oldest first.
+    /// Oldest first; with the sealed ones whose block list cannot be read, as failed. Their records stay
+    /// sealed on disk: a later start, with the block list repaired, completes them.
+    std::vector<wire::JournalRecord> finished;
 };
 
 class Journal {
@@ -44,7 +36,8 @@ class Journal {
     Result<void> write(const wire::JournalRecord& record, store::Sync sync) const;
     Result<void> forget(const WorkloadId& id) const;
     /// Makes the workload's blocks durable, then its record: after this it will be completed whatever
-    /// happens. A long block list moves into index blocks.
+    /// happens. A long block list moves into index blocks. Errors: precondition_failed if a block is not
+    /// here, invalid_argument for an impossible reference, too_large for too many, and what the store says.
     Result<SealedWorkload> seal(wire::JournalRecord record, std::vector<BlockRef> blocks,
                                 BlockKeeper& keeper) const;
     /// Reads the records whose key `is_mine`, and pins what the sealed ones need.

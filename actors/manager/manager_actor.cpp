@@ -17,6 +17,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <set>
 #include <utility>
 
 namespace dwcp::manager {
@@ -31,7 +32,11 @@ constexpr std::size_t kShipsInFlightMax = 32;
 /// below.
 constexpr Duration kOpenIdleMax = std::chrono::minutes(10);
 constexpr Duration kHousekeepingEvery = std::chrono::seconds(30);
-/// Asking an actor that is just being restarted, and for how long in all.
+/// Reading the journal again after the disk refused it.
+constexpr Duration kRecoverAgainAfter = std::chrono::milliseconds(500);
+/// Requests that wait for the journal to be read, which takes milliseconds; each may hold a block.
+constexpr std::size_t kHeldBackMax = 256;
+/// Asking an actor that is just being restarted, or a full disk queue, and for how long in all.
 constexpr Duration kAskAgainAfter = std::chrono::milliseconds(20);
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
 constexpr Duration kCommitDeadline = std::chrono::seconds(10);
@@ -55,18 +60,26 @@ struct Probe {
 /// One workload in memory.
 struct Job {
     wire::JournalRecord record;
-    std::vector<Hash256> all_blocks;    ///< Index blocks included; filled at the seal.
-    std::optional<Workload> machine;    ///< From the seal on.
-    std::vector<actor::Ticket> waiting; ///< Who wants the receipt.
+    std::vector<Hash256> all_blocks;     ///< Index blocks included; filled at the seal.
+    std::optional<Workload> machine;     ///< From the seal on.
+    std::vector<actor::Ticket> starting; ///< Who waits for the placement and the first journal record.
+    std::vector<actor::Ticket> waiting;  ///< Who wants the receipt.
+    bool begun = false;                  ///< Placed and journaled: blocks may come.
     bool sealing = false;
     bool resumed = false;
     std::size_t ships_in_flight = 0;
     std::deque<std::function<void()>> ship_waiters; ///< Answers held back while too much is in flight.
-    std::map<std::string, std::uint64_t> blocks_by_codec;
-    std::uint64_t stored_bytes = 0;
-    std::uint64_t blocks = 0;
+    std::set<NodeName> ship_later; ///< Replicas that failed to take a block: they get theirs at the seal.
     TimePoint last_activity{};
     TimePoint sealed_at{};
+
+    bool takes_blocks() const { return begun && record.state == State::open && !sealing; }
+};
+
+/// A workload that ended, kept for reports and for a client that asks for its receipt again.
+struct Finished {
+    wire::JournalRecord record;
+    bool resumed = false;
 };
 
 class ManagerActor final : public actor::Actor {
@@ -83,17 +96,19 @@ class ManagerActor final : public actor::Actor {
         after(kHousekeepingEvery, [this] { housekeeping(); });
         return {
             on_later<BeginPut>(
-                [this](const BeginPut& r, actor::Ticket t) { when_ready([=, this] { begin(r, t); }); }),
-            on_later<PutBlock>(
-                [this](const PutBlock& r, actor::Ticket t) { when_ready([=, this] { put_block(r, t); }); }),
+                [this](const BeginPut& r, actor::Ticket t) { when_ready(t, [=, this] { begin(r, t); }); }),
+            on_later<PutBlock>([this](const PutBlock& r, actor::Ticket t) {
+                when_ready(t, [=, this] { put_block(r, t); });
+            }),
             on_later<SealPut>(
-                [this](const SealPut& r, actor::Ticket t) { when_ready([=, this] { seal(r, t); }); }),
-            on_later<AbortPut>(
-                [this](const AbortPut& r, actor::Ticket t) { when_ready([=, this] { abort_put(r, t); }); }),
+                [this](const SealPut& r, actor::Ticket t) { when_ready(t, [=, this] { seal(r, t); }); }),
+            on_later<AbortPut>([this](const AbortPut& r, actor::Ticket t) {
+                when_ready(t, [=, this] { abort_put(r, t); });
+            }),
             on_later<DeleteObject>([this](const DeleteObject& r, actor::Ticket t) { erase(r, t); }),
             on_later<FetchBlock>([this](const FetchBlock& r, actor::Ticket t) { fetch(r, t); }),
             on_later<QueryWorkloads>([this](const QueryWorkloads& r, actor::Ticket t) {
-                when_ready([=, this] { settle<WorkloadReports>(t, reports(r)); });
+                when_ready(t, [=, this] { settle<WorkloadReports>(t, reports(r)); });
             }),
             on<consensus::PeerChanged>(
                 [this](const consensus::PeerChanged& change) -> Result<consensus::Subscribed> {
@@ -103,16 +118,27 @@ class ManagerActor final : public actor::Actor {
         };
     }
 
+    /// Timers keep an ended actor's memory until they fire, so what is large goes at once.
+    void ended() override {
+        jobs_.clear();
+        held_back_.clear();
+        finished_index_.clear();
+        finished_.clear();
+    }
+
   private:
     // --- start: read the journal
     // -------------------------------------------------------------------------------------
 
     /// Requests that arrive while the journal is being read wait: they may belong to a workload in it.
-    void when_ready(std::function<void()> request) {
-        if (ready_)
+    void when_ready(actor::Ticket ticket, std::function<void()> request) {
+        if (ready_) {
             request();
-        else
+        } else if (held_back_.size() < kHeldBackMax) {
             held_back_.push_back(std::move(request));
+        } else {
+            refuse(ticket, {Errc::resource_exhausted, path() + " is still reading its journal", "try again"});
+        }
     }
 
     void recover() {
@@ -125,7 +151,7 @@ class ManagerActor final : public actor::Actor {
                 if (!recovered) {
                     log::error("journal_unreadable", {{"why", recovered.error().render()}},
                                {.actor = path()});
-                    after(kHousekeepingEvery, [this] { recover(); });
+                    after(kRecoverAgainAfter, [this] { recover(); });
                     return;
                 }
                 take_up(std::move(*recovered));
@@ -134,16 +160,16 @@ class ManagerActor final : public actor::Actor {
 
     void take_up(Recovered recovered) {
         for (auto& finished : recovered.finished)
-            remember(std::move(finished));
+            remember({std::move(finished), false});
         for (auto& open : recovered.open) {
-            Job& job = jobs_[open.manifest.workload];
+            const WorkloadId id = open.manifest.workload;
+            Job& job = jobs_[id];
             job.record = std::move(open);
+            job.begun = true;
             job.last_activity = now();
             admission_.resume(1);
-            if (!services_.uploads.find(job.record.manifest.workload)) {
-                give_up(job.record.manifest.workload,
-                        "the node restarted before the upload was complete; send it again");
-            }
+            if (!services_.uploads.find(id))
+                give_up(id, "the node restarted before the upload was complete; send it again");
         }
         for (auto& sealed : recovered.sealed)
             resume(std::move(sealed));
@@ -167,16 +193,39 @@ class ManagerActor final : public actor::Actor {
     // --- taking a workload in
     // ----------------------------------------------------------------------------------------
 
+    Result<void> check_request(const BeginPut& request) const {
+        if (auto key = wire::check_key(request.key); !key) return key;
+        if (request.id.empty() || request.id.size() > wire::kWorkloadIdBytesMax ||
+            request.content_type.size() > wire::kContentTypeBytesMax) {
+            return fail(Errc::invalid_argument, "the workload's id or content type is impossible",
+                        "an id has 1 to 64 characters, a content type at most 255");
+        }
+        return check_size(request.size_bytes.value_or(0));
+    }
+
+    Result<void> check_size(std::uint64_t size_bytes) const {
+        if (size_bytes <= options_.object_bytes_max) return {};
+        return fail(Errc::too_large,
+                    "the object is larger than manager.object_bytes_max = " +
+                        std::to_string(options_.object_bytes_max) + " bytes",
+                    "split it");
+    }
+
     void begin(const BeginPut& request, actor::Ticket ticket) {
-        if (const auto found = jobs_.find(request.id); found != jobs_.end()) {
-            settle<PutBegun>(ticket, PutBegun{found->second.record.placement});
+        if (Job* job = find(request.id)) { // asked twice
+            if (job->begun)
+                settle<PutBegun>(ticket, PutBegun{job->record.placement});
+            else
+                job->starting.push_back(ticket);
             return;
         }
-        if (request.size_bytes.value_or(0) > options_.object_bytes_max) {
-            refuse(ticket, {Errc::too_large,
-                            "the object is larger than manager.object_bytes_max = " +
-                                std::to_string(options_.object_bytes_max) + " bytes",
-                            "split it"});
+        if (const auto done = finished_index_.find(request.id); done != finished_index_.end()) {
+            refuse(ticket, {Errc::already_exists, "workload " + request.id + " has ended already",
+                            "begin a new one"});
+            return;
+        }
+        if (auto possible = check_request(request); !possible) {
+            refuse(ticket, possible.error());
             return;
         }
         if (auto admitted = admission_.admit(now()); !admitted) {
@@ -184,44 +233,56 @@ class ManagerActor final : public actor::Actor {
             return;
         }
         services_.uploads.add(request.id, {request.codec});
-        const std::uint32_t replicas = request.replicas ? request.replicas : options_.replicas_default;
-        ask_until_answered<allocator::PlaceReplicas>(
-            "allocator/0", {request.id, request.size_bytes.value_or(0), replicas}, now() + kAskDeadline,
-            [this, request, ticket](const allocator::ReplicasPlaced& placed) {
-                journal_open(request, placed, ticket);
-            },
-            [this, ticket, id = request.id](const Error& error) {
-                admission_.release();
-                services_.uploads.remove(id);
-                refuse(ticket, error);
-            });
-    }
-
-    void journal_open(const BeginPut& request, const allocator::ReplicasPlaced& placed,
-                      actor::Ticket ticket) {
         Job& job = jobs_[request.id];
-        job.record.state = State::open;
         job.record.manifest.key = request.key;
         job.record.manifest.workload = request.id;
         job.record.manifest.content_type = request.content_type;
         job.record.manifest.created_ms = unix_now_ms();
-        job.record.manifest.replicas = placed.nodes;
-        job.record.placement = placed.nodes;
         job.last_activity = now();
-        write_journal(job, store::Sync::no, [this, ticket, id = request.id](Result<void> written) {
+        job.starting.push_back(ticket);
+        find_places(request);
+    }
+
+    void find_places(const BeginPut& request) {
+        const std::uint32_t replicas = request.replicas ? request.replicas : options_.replicas_default;
+        ask_until_answered<allocator::PlaceReplicas>(
+            "allocator/0", {request.id, request.size_bytes.value_or(0), replicas, {}}, now() + kAskDeadline,
+            [this, id = request.id](const allocator::ReplicasPlaced& placed) { journal_open(id, placed); },
+            [this, id = request.id](const Error& error) { refuse_begin(id, error); });
+    }
+
+    void journal_open(const WorkloadId& id, const allocator::ReplicasPlaced& placed) {
+        Job* job = find(id);
+        if (!job) return; // aborted meanwhile
+        job->record.manifest.replicas = placed.nodes;
+        job->record.placement = placed.nodes;
+        write_journal(*job, store::Sync::no, [this, id](Result<void> written) {
             if (!written) {
-                refuse(ticket, written.error());
-                give_up(id, written.error().message);
+                refuse_begin(id, written.error());
                 return;
             }
+            Job* open = find(id);
+            if (!open) return;
             probe_.accepted.add();
-            if (Job* open = find(id)) settle<PutBegun>(ticket, PutBegun{open->record.placement});
+            open->begun = true;
+            for (const auto ticket : std::exchange(open->starting, {}))
+                settle<PutBegun>(ticket, PutBegun{open->record.placement});
         });
+    }
+
+    /// A workload that could not begin leaves no trace: nothing was promised to its client.
+    void refuse_begin(const WorkloadId& id, const Error& error) {
+        auto node = jobs_.extract(id);
+        if (node.empty()) return;
+        services_.uploads.remove(id);
+        admission_.release();
+        for (const auto ticket : node.mapped().starting)
+            refuse(ticket, error);
     }
 
     void put_block(const PutBlock& request, actor::Ticket ticket) {
         Job* job = find(request.id);
-        if (!job || job->record.state != State::open || job->sealing) {
+        if (!job || !job->takes_blocks()) {
             refuse(ticket, {Errc::precondition_failed, "workload " + request.id + " takes no blocks now",
                             "begin a new one"});
             return;
@@ -241,26 +302,28 @@ class ManagerActor final : public actor::Actor {
     void store_block(const WorkloadId& id, const EncodedBlock& block, actor::Ticket ticket) {
         run_on_disk<void>([&keeper = services_.keeper, block, id] { return keeper.take_in(block, id); },
                           [this, block, id, ticket](Result<void> stored) {
-                              Job* job = find(id);
-                              if (!stored || !job) {
-                                  refuse(ticket, stored ? Error{Errc::cancelled, "the workload was ended", {}}
-                                                        : stored.error());
-                                  return;
-                              }
-                              ++job->blocks_by_codec[std::string(compression::to_string(block.codec))];
-                              job->stored_bytes += block.bytes->size();
-                              ++job->blocks;
-                              ship_early(*job, block);
-                              const BlockRef ref{block.hash, block.codec, block.raw_bytes,
-                                                 static_cast<std::uint32_t>(block.bytes->size())};
-                              auto answer = [this, ticket, ref] {
-                                  settle<BlockAccepted>(ticket, BlockAccepted{ref});
-                              };
-                              if (job->ships_in_flight <= kShipsInFlightMax)
-                                  answer();
+                              if (stored)
+                                  block_stored(id, block, ticket);
                               else
-                                  job->ship_waiters.push_back(std::move(answer));
+                                  refuse(ticket, stored.error());
                           });
+    }
+
+    void block_stored(const WorkloadId& id, const EncodedBlock& block, actor::Ticket ticket) {
+        Job* job = find(id);
+        if (!job) {
+            release(id); // the workload was ended while the block was being pinned
+            refuse(ticket, {Errc::cancelled, "the workload was ended", {}});
+            return;
+        }
+        ship_early(*job, block);
+        const BlockRef ref{block.hash, block.codec, block.raw_bytes,
+                           static_cast<std::uint32_t>(block.bytes->size())};
+        auto answer = [this, ticket, ref] { settle<BlockAccepted>(ticket, BlockAccepted{ref}); };
+        if (job->ships_in_flight <= kShipsInFlightMax)
+            answer();
+        else
+            job->ship_waiters.push_back(std::move(answer));
     }
 
     /// Sends the block to the replicas while the client still uploads. Whether it arrived is settled at the
@@ -268,18 +331,23 @@ class ManagerActor final : public actor::Actor {
     void ship_early(Job& job, const EncodedBlock& block) {
         const WorkloadId id = job.record.manifest.workload;
         for (const auto& peer : job.record.placement) {
-            if (peer == options_.self) continue;
+            if (peer == options_.self || job.ship_later.contains(peer)) continue;
             ++job.ships_in_flight;
-            services_.data.send_block(
-                peer, block, id, now() + options_.data_deadline,
-                [this, id, post = poster()](Result<void>) { post([this, id] { ship_ended(id); }); });
+            services_.data.send_block(peer, block, id, now() + options_.data_deadline,
+                                      [this, id, peer, post = poster()](Result<void> sent) {
+                                          const bool away =
+                                              !sent && sent.error().code != Errc::resource_exhausted;
+                                          post([this, id, peer, away] { ship_ended(id, peer, away); });
+                                      });
         }
     }
 
-    void ship_ended(const WorkloadId& id) {
+    void ship_ended(const WorkloadId& id, const NodeName& peer, bool away) {
         Job* job = find(id);
         if (!job) return;
         --job->ships_in_flight;
+        // Else each block for a replica that is away would hold the client up until its deadline.
+        if (away) job->ship_later.insert(peer);
         while (job->ships_in_flight <= kShipsInFlightMax && !job->ship_waiters.empty()) {
             auto answer = std::move(job->ship_waiters.front());
             job->ship_waiters.pop_front();
@@ -301,14 +369,15 @@ class ManagerActor final : public actor::Actor {
                             "begin a new one"});
             return;
         }
+        if (!job->begun) {
+            refuse(ticket, {Errc::precondition_failed, "workload " + request.id + " has not begun",
+                            "wait for the answer to the begin"});
+            return;
+        }
         job->waiting.push_back(ticket);
-        if (job->record.state != State::open || job->sealing) return;
-        std::uint64_t total = 0;
-        for (const auto& ref : request.blocks)
-            total += ref.raw_bytes;
-        if (total != request.size_bytes) {
-            give_up(request.id, "its blocks hold " + std::to_string(total) + " bytes, not " +
-                                    std::to_string(request.size_bytes));
+        if (!job->takes_blocks()) return;
+        if (auto whole = check_whole(request); !whole) {
+            give_up(request.id, whole.error().message);
             return;
         }
         job->sealing = true;
@@ -317,28 +386,41 @@ class ManagerActor final : public actor::Actor {
         record.manifest.size_bytes = request.size_bytes;
         record.manifest.sha256 = request.sha256;
         record.updated_ms = unix_now_ms();
-        run_on_disk<SealedWorkload>(
+        run_on_disk_for_sure<SealedWorkload>(
             [journal = journal_, &keeper = services_.keeper, record = std::move(record),
              blocks = request.blocks] { return journal.seal(record, blocks, keeper); },
-            [this, id = request.id](Result<SealedWorkload> sealed) {
-                Job* sealing = find(id);
-                if (!sealing) return;
-                sealing->sealing = false;
-                if (!sealed) {
-                    give_up(id, sealed.error().message);
-                    return;
-                }
-                services_.uploads.remove(id);
-                sealing->record = std::move(sealed->record);
-                sealing->all_blocks = std::move(sealed->all_blocks);
-                start_machine(*sealing);
-            });
+            [this, id = request.id](Result<SealedWorkload> sealed) { seal_ended(id, std::move(sealed)); });
+    }
+
+    Result<void> check_whole(const SealPut& request) const {
+        if (auto size = check_size(request.size_bytes); !size) return size;
+        std::uint64_t total = 0;
+        for (const auto& ref : request.blocks)
+            total += ref.raw_bytes;
+        if (total == request.size_bytes) return {};
+        return fail(Errc::invalid_argument, "its blocks hold " + std::to_string(total) + " bytes, not " +
+                                                std::to_string(request.size_bytes));
+    }
+
+    void seal_ended(const WorkloadId& id, Result<SealedWorkload> sealed) {
+        Job* job = find(id);
+        if (!job) return;
+        job->sealing = false;
+        if (!sealed) {
+            give_up(id, sealed.error().message);
+            return;
+        }
+        services_.uploads.remove(id);
+        job->record = std::move(sealed->record);
+        job->all_blocks = std::move(sealed->all_blocks);
+        start_machine(*job);
     }
 
     void start_machine(Job& job) {
+        const WorkloadId id = job.record.manifest.workload; // the job may end meanwhile
         job.sealed_at = now();
         job.machine.emplace(options_.self, job.record.placement, options_.timing, random_.next());
-        perform(job.record.manifest.workload, job.machine->start(now()));
+        perform(id, job.machine->start(now()));
     }
 
     void perform(const WorkloadId& id, const Actions& actions) {
@@ -408,11 +490,14 @@ class ManagerActor final : public actor::Actor {
         });
     }
 
-    void perform_one(const WorkloadId& id, const Reroute&) {
+    void perform_one(const WorkloadId& id, const Reroute& action) {
         const Job& job = *find(id);
         ask<allocator::PlaceReplicas>(
             "allocator/0",
-            {id, job.record.manifest.size_bytes, static_cast<std::uint32_t>(job.record.placement.size())},
+            {id,
+             job.record.manifest.size_bytes,
+             static_cast<std::uint32_t>(job.record.placement.size()),
+             {action.away}},
             kAskDeadline,
             [this, id](const allocator::ReplicasPlaced& placed) {
                 probe_.rerouted.add();
@@ -439,6 +524,10 @@ class ManagerActor final : public actor::Actor {
             [this, id](const consensus::CommandCommitted& committed) { finish(id, committed.index); },
             [this, id](const Error& error) {
                 log::debug("commit_failed", {{"why", error.message}}, {.actor = path(), .trace = id});
+                if (error.code == Errc::invalid_argument || error.code == Errc::too_large) {
+                    give_up(id, "the metadata lane refused its manifest: " + error.message);
+                    return;
+                }
                 feed(id, [&](Workload& machine) { return machine.commit_failed(now()); });
             });
     }
@@ -450,7 +539,8 @@ class ManagerActor final : public actor::Actor {
 
     void peer_up(const NodeName& peer) {
         std::vector<WorkloadId> ids;
-        for (const auto& [id, job] : jobs_) {
+        for (auto& [id, job] : jobs_) {
+            job.ship_later.erase(peer);
             if (job.machine) ids.push_back(id);
         }
         for (const auto& id : ids)
@@ -462,7 +552,7 @@ class ManagerActor final : public actor::Actor {
 
     void finish(const WorkloadId& id, std::uint64_t index) {
         Job* job = find(id);
-        if (!job) return;
+        if (!job || !job->machine) return;
         job->machine->committed();
         job->record.state = State::committed;
         job->record.index = index;
@@ -475,7 +565,7 @@ class ManagerActor final : public actor::Actor {
         Job* job = find(id);
         if (!job) return;
         job->record.state = State::failed;
-        job->record.reason = reason;
+        job->record.reason = reason.substr(0, wire::kErrorTextBytesMax);
         probe_.failed.add();
         services_.events.record("workload_failed", id,
                                 {{"key", job->record.manifest.key}, {"reason", reason}}, id);
@@ -486,15 +576,16 @@ class ManagerActor final : public actor::Actor {
     void end(const WorkloadId& id) {
         auto node = jobs_.extract(id);
         Job& job = node.mapped();
-        Finished finished{std::move(job.record), job.blocks_by_codec, job.stored_bytes, job.blocks,
-                          job.resumed};
-        finished.record.updated_ms = unix_now_ms();
+        job.record.updated_ms = unix_now_ms();
+        // Reports and receipts do without, and the journal stays quick to read.
+        job.record.manifest.blocks.clear();
+        job.record.manifest.index_blocks.clear();
         services_.uploads.remove(id);
         admission_.release();
         // The outcome need not be durable: an open record fails again and a sealed one commits again, to the
         // same answer.
-        run_on_disk<void>(
-            [journal = journal_, &keeper = services_.keeper, record = finished.record, id] {
+        run_on_disk_for_sure<void>(
+            [journal = journal_, &keeper = services_.keeper, record = job.record, id] {
                 auto written = journal.write(record, store::Sync::no);
                 keeper.release(id);
                 return written;
@@ -502,14 +593,15 @@ class ManagerActor final : public actor::Actor {
             [](Result<void>) {});
         for (auto& answer : job.ship_waiters)
             answer();
-        const auto& kept = remember(std::move(finished));
+        const auto& kept = remember({std::move(job.record), job.resumed});
+        for (const auto ticket : job.starting)
+            answer_finished(kept, ticket);
         for (const auto ticket : job.waiting)
             answer_finished(kept, ticket);
     }
 
     const Finished& remember(Finished finished) {
         const auto id = finished.record.manifest.workload;
-        finished.record.manifest.blocks.clear();
         finished_.push_back(std::move(finished));
         finished_index_[id] = std::prev(finished_.end());
         if (finished_.size() > kFinishedKept) {
@@ -523,31 +615,55 @@ class ManagerActor final : public actor::Actor {
     }
 
     void answer_finished(const Finished& finished, actor::Ticket ticket) {
-        if (finished.record.state == State::failed) {
-            refuse(ticket,
-                   {Errc::cancelled, "the workload failed: " + finished.record.reason, "send it again"});
+        const auto& record = finished.record;
+        if (record.state == State::failed) {
+            refuse(ticket, {Errc::cancelled, "the workload failed: " + record.reason, "send it again"});
             return;
         }
-        settle<PutReceipt>(ticket,
-                           PutReceipt{finished.record.manifest, finished.record.index, finished.stored_bytes,
-                                      finished.blocks, finished.blocks_by_codec});
+        PutReceipt receipt{
+            record.manifest, record.index, record.totals.stored_bytes, record.totals.blocks, {}};
+        for (const auto& [choice, blocks] : record.totals.by_codec)
+            receipt.blocks_by_codec[std::string(compression::to_string(choice))] = blocks;
+        settle<PutReceipt>(ticket, std::move(receipt));
     }
 
     void abort_put(const AbortPut& request, actor::Ticket ticket) {
         const Job* job = find(request.id);
-        // A sealed workload is past its client: it completes.
-        if (job && job->record.state == State::open && !job->sealing) give_up(request.id, request.reason);
+        if (!job) {
+            // Begun in an earlier life of this actor, which did not come to journal it.
+            services_.uploads.remove(request.id);
+            release(request.id);
+        } else if (!job->begun || job->takes_blocks()) {
+            give_up(request.id, request.reason);
+        } // else it is sealed, past its client: it completes
         settle<Acknowledged>(ticket, Acknowledged{});
+    }
+
+    void release(const WorkloadId& id) {
+        run_on_disk_for_sure<void>(
+            [&keeper = services_.keeper, id]() -> Result<void> {
+                keeper.release(id);
+                return {};
+            },
+            [](Result<void>) {});
     }
 
     void housekeeping() {
         std::vector<WorkloadId> idle;
+        std::vector<WorkloadId> alive;
         for (const auto& [id, job] : jobs_) {
-            if (job.record.state == State::open && !job.sealing && now() - job.last_activity > kOpenIdleMax)
-                idle.push_back(id);
+            const bool is_idle = job.takes_blocks() && now() - job.last_activity > kOpenIdleMax;
+            (is_idle ? idle : alive).push_back(id);
         }
         for (const auto& id : idle)
             give_up(id, "no block came for 10 minutes");
+        run_on_disk<void>(
+            [&keeper = services_.keeper, alive = std::move(alive)]() -> Result<void> {
+                for (const auto& id : alive)
+                    keeper.renew(id);
+                return {};
+            },
+            [](Result<void>) {});
         after(kHousekeepingEvery, [this] { housekeeping(); });
     }
 
@@ -641,6 +757,8 @@ class ManagerActor final : public actor::Actor {
             add(job.record, job.resumed);
         for (auto it = finished_.rbegin(); it != finished_.rend(); ++it)
             add(it->record, it->resumed);
+        std::ranges::stable_sort(all.list, std::greater{}, &WorkloadReport::updated_ms);
+        if (all.list.size() > kReportsMax) all.list.resize(kReportsMax);
         return all;
     }
 
@@ -660,14 +778,23 @@ class ManagerActor final : public actor::Actor {
     /// actor: it holds copies and what belongs to the node, never `this`.
     template<class T>
     void run_on_disk(std::function<Result<T>()> work, std::function<void(Result<T>)> then) {
-        const auto shared_then = std::make_shared<std::function<void(Result<T>)>>(std::move(then));
-        const bool queued = services_.disk.try_submit([work = std::move(work), shared_then, post = poster()] {
+        if (!queue_on_disk<T>(work, then))
+            then(fail(Errc::resource_exhausted, "the disk queue is full", "slow down, then try again"));
+    }
+
+    /// The same for what must not be refused: waits for room in the queue.
+    template<class T>
+    void run_on_disk_for_sure(std::function<Result<T>()> work, std::function<void(Result<T>)> then) {
+        if (!queue_on_disk<T>(work, then))
+            after(kAskAgainAfter, [=, this] { run_on_disk_for_sure<T>(work, then); });
+    }
+
+    template<class T>
+    bool queue_on_disk(const std::function<Result<T>()>& work, const std::function<void(Result<T>)>& then) {
+        return services_.disk.try_submit([work, then, post = poster()] {
             auto result = std::make_shared<Result<T>>(work());
-            post([result, shared_then] { (*shared_then)(std::move(*result)); });
+            post([result, then] { then(std::move(*result)); });
         });
-        if (!queued)
-            (*shared_then)(
-                fail(Errc::resource_exhausted, "the disk queue is full", "slow down, then try again"));
     }
 
     /// Asks again while the other actor is being restarted or overloaded; other errors and the deadline end
@@ -690,6 +817,7 @@ class ManagerActor final : public actor::Actor {
                      });
     }
 
+    static constexpr std::size_t kReportsMax = 1000;
     /// Reports kept for people who ask what became of a workload; about 1 KiB each.
     static constexpr std::size_t kFinishedKept = 2000;
 

@@ -6,9 +6,9 @@
 //
 // What is durable comes first: nothing is shipped as complete before the seal is in the journal, and the
 // manifest is proposed only after every replica has confirmed. A replica that lacks blocks names them and
-// gets exactly these (resume at the next missing block). A replica that stays away is replaced after
-// `reroute_after`, if the allocator finds another node; else it is retried with backoff for as long as it
-// takes: a sealed workload is never given up.
+// gets exactly these (resume at the next missing block). A replica that makes no progress for `reroute_after`
+// (it is away, or it cannot keep what it gets) is replaced, if the allocator finds another node; else it is
+// retried with backoff for as long as it takes: a sealed workload is never given up.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -18,7 +18,7 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -85,13 +85,18 @@ class Workload {
   private:
     struct Replica {
         enum class State { waiting, busy, complete } state = State::waiting;
+        bool wanted = true;   ///< False: no longer placed there, but its last answer is still to come.
+        bool shipped = false; ///< Since the last confirmation.
+        std::size_t missing = SIZE_MAX; ///< At the last confirmation; fewer is progress.
         TimePoint retry_at{};
-        TimePoint failing_since{}; ///< Zero while it answers.
+        std::optional<TimePoint> failing_since; ///< None while there is progress.
         std::uint32_t failures = 0;
     };
 
-    void try_replica(const NodeName& peer, Actions& actions);
+    void try_replica(const NodeName& peer, Replica& replica, Actions& actions);
+    void retry_later(Replica& replica, TimePoint now, Actions& actions);
     void advance(Actions& actions);
+    Replica* find_busy(const NodeName& peer);
     Duration backoff(std::uint32_t failures);
 
     NodeName self_;
@@ -99,7 +104,7 @@ class Workload {
     WorkloadTiming timing_;
     Random random_;
     Phase phase_ = Phase::replicating;
-    std::map<NodeName, Replica> replicas_; ///< All of placement_ but self.
+    std::map<NodeName, Replica> replicas_; ///< All of placement_ but self, and those not wanted any more.
     bool rerouting_ = false;
     TimePoint reroute_not_before_{};
     std::uint32_t commit_failures_ = 0;

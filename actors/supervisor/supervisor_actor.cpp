@@ -4,10 +4,15 @@
 #include "runtime/metrics/metrics.hpp"
 
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <utility>
 
 namespace dwcp::supervisor {
 namespace {
+
+/// An actor that was asked to end and is still busy after this long is killed.
+constexpr Duration kStopGrace = std::chrono::seconds(5);
 
 std::string words(const caf::error& reason) {
     if (!reason) return "ended normally";
@@ -24,8 +29,12 @@ class SupervisorActor final : public actor::Actor {
         : Actor(config, std::move(context)), options_(std::move(options)), board_(*board), events_(*events) {
         set_down_handler([this](caf::down_msg& down) { child_ended(down); });
         set_exit_handler([this](caf::exit_msg& exit) {
-            orderly_ = exit.reason == caf::exit_reason::user_shutdown;
-            quit(exit.reason);
+            if (exit.reason != caf::exit_reason::user_shutdown) {
+                quit(exit.reason);
+            } else if (!ending_) {
+                ending_ = true;
+                end_next();
+            }
         });
     }
 
@@ -47,7 +56,7 @@ class SupervisorActor final : public actor::Actor {
             if ((*child)->handle) caf::anon_send_exit((*child)->handle, caf::exit_reason::user_shutdown);
             (*child)->handle = nullptr;
         }
-        if (!orderly_ && options_.on_lost) options_.on_lost();
+        if (!ending_ && options_.on_lost) options_.on_lost();
     }
 
   private:
@@ -59,6 +68,7 @@ class SupervisorActor final : public actor::Actor {
         caf::actor handle;
         std::uint64_t life = 0;
         TimePoint since{};
+        Duration delay{}; ///< Of the restart under way.
     };
 
     void perform(Running& child, const std::vector<supervision::Action>& actions) {
@@ -71,13 +81,37 @@ class SupervisorActor final : public actor::Actor {
     void perform_one(Running& child, const supervision::Start&) {
         actor::ActorContext context{.path = child.plan.spec.id, .resolver = &resolver()};
         const auto stats = context.stats;
-        child.handle = child.plan.start(std::move(context));
+        const auto started = start(child.plan, std::move(context));
+        if (!started) {
+            stopped(child, supervision::Exit::abnormal, started.error().message);
+            return;
+        }
+        child.handle = *started;
         child.since = now();
         child.life = resolver().publish(child.plan.spec.id, child.handle, stats, child.since);
         monitor(child.handle);
+        const auto delay_ms =
+            std::chrono::duration_cast<milliseconds>(std::exchange(child.delay, {})).count();
+        std::map<std::string, std::string> fields{{"life", std::to_string(child.life)}};
+        if (child.life > 1) {
+            fields["reason"] = child.policy.last_reason();
+            fields["delay_ms"] = std::to_string(delay_ms);
+        }
         events_.record(child.life == 1 ? "actor_started" : "actor_restarted", child.plan.spec.id,
-                       {{"life", std::to_string(child.life)}, {"reason", child.policy.last_reason()}});
+                       std::move(fields));
         perform(child, child.policy.step(supervision::Started{}, now()));
+    }
+
+    static Result<caf::actor> start(const Child& plan, actor::ActorContext context) {
+        std::string why = "its factory gave no actor";
+        try {
+            if (auto handle = plan.start(std::move(context))) return handle;
+        } catch (const std::exception& thrown) {
+            why = thrown.what();
+        } catch (...) {
+            why = "unknown exception";
+        }
+        return fail(Errc::internal, "it could not be started: " + why);
     }
 
     void perform_one(Running& child, const supervision::StartAt& action) {
@@ -86,19 +120,19 @@ class SupervisorActor final : public actor::Actor {
     }
 
     void perform_one(Running& child, const supervision::Stop& action) {
-        if (child.handle) {
-            send_exit(child.handle, action.force ? caf::exit_reason::kill : caf::exit_reason::user_shutdown);
-        }
+        if (!child.handle) return;
+        send_exit(child.handle, action.force ? caf::exit_reason::kill : caf::exit_reason::user_shutdown);
+        if (action.force) return;
+        after(kStopGrace, [this, &child, life = child.life] {
+            if (child.handle && child.life == life) send_exit(child.handle, caf::exit_reason::kill);
+        });
     }
 
     void perform_one(Running& child, const supervision::Report& report) {
         metrics::counter("dwcp_supervisor_restarts_total", "Restarts by the supervisor, by actor.",
                          {{"actor", child.plan.spec.id}})
             .add();
-        events_.record("actor_ended", child.plan.spec.id,
-                       {{"reason", report.reason},
-                        {"restart_in_ms",
-                         std::to_string(std::chrono::duration_cast<milliseconds>(report.delay).count())}});
+        child.delay = report.delay;
     }
 
     void perform_one(Running& child, const supervision::GiveUp& action) {
@@ -110,13 +144,31 @@ class SupervisorActor final : public actor::Actor {
             if (!child->handle || child->handle.address() != down.source) continue;
             resolver().withdraw(child->plan.spec.id, child->life);
             child->handle = nullptr;
-            const auto exit = down.reason ? supervision::Exit::abnormal : supervision::Exit::normal;
-            perform(*child, child->policy.step(supervision::Stopped{exit, words(down.reason)}, now()));
+            const bool normal = !down.reason || down.reason == caf::exit_reason::user_shutdown;
+            stopped(*child, normal ? supervision::Exit::normal : supervision::Exit::abnormal,
+                    words(down.reason));
+            if (ending_) end_next();
             return;
         }
     }
 
+    void stopped(Running& child, supervision::Exit exit, const std::string& reason) {
+        events_.record("actor_ended", child.plan.spec.id,
+                       {{"reason", reason}, {"life", std::to_string(child.life)}});
+        perform(child, child.policy.step(supervision::Stopped{exit, reason}, now()));
+    }
+
+    /// Ends the last child that runs; called again when it has ended.
+    void end_next() {
+        for (auto child = children_.rbegin(); child != children_.rend(); ++child) {
+            perform(**child, (*child)->policy.step(supervision::Command::stop, now()));
+            if ((*child)->handle) return;
+        }
+        quit(caf::exit_reason::user_shutdown);
+    }
+
     Result<ActorCommandDone> obey(const ActorCommand& command) {
+        if (ending_) return fail(Errc::unavailable, "this node is ending", "use another node");
         for (auto& child : children_) {
             if (child->plan.spec.id != command.path) continue;
             const bool kill = command.verb == ActorCommand::Verb::kill;
@@ -146,7 +198,7 @@ class SupervisorActor final : public actor::Actor {
     Board& board_;
     EventRing& events_;
     std::vector<std::unique_ptr<Running>> children_;
-    bool orderly_ = false;
+    bool ending_ = false; ///< In an orderly way.
 };
 
 } // namespace

@@ -2,8 +2,10 @@
 // back what ends by the child's restart policy (protocols/supervision decides, this actor performs). Lives at
 // "supervisor".
 //
-// Life cycle: one a node. An orderly exit ends the children in reverse order. Its own unexpected end is the
-// end of the node: `on_lost` is called so that the process stops and its service manager starts it afresh.
+// Life cycle: one a node. An orderly exit (user_shutdown) ends the children one by one in reverse order, each
+// after the one before has ended, and then the supervisor itself: whoever waits for it knows that nothing
+// below runs any more. Its own unexpected end is the end of the node: `on_lost` is called so that the process
+// stops and its service manager starts it afresh.
 #pragma once
 
 #include "actors/supervisor/board.hpp"
@@ -18,6 +20,7 @@ namespace dwcp::supervisor {
 
 struct Child {
     supervision::ChildSpec spec; ///< spec.id is the path.
+    /// Spawns the actor. An exception or an empty handle counts as a child that ended at once.
     std::function<caf::actor(actor::ActorContext)> start;
 };
 

@@ -47,6 +47,11 @@ auto decode_root(ByteView bytes, const char* what, Read read)
     }
 }
 
+// With its length, so that a text with a zero byte stays what it is. Valid as long as the string.
+capnp::Text::Reader text(const std::string& value) { return {value.c_str(), value.size()}; }
+
+std::string string(capnp::Text::Reader value) { return {value.cStr(), value.size()}; }
+
 void put(schema::BlockRef::Builder out, const BlockRef& ref) {
     std::uint64_t words[4];
     std::memcpy(words, ref.hash.bytes.data(), sizeof words);
@@ -67,11 +72,7 @@ Result<BlockRef> get(schema::BlockRef::Reader in) {
     ref.raw_bytes = in.getRawBytes();
     ref.stored_bytes = in.getStoredBytes();
     ref.codec = {static_cast<Codec>(in.getCodec()), in.getLevel()};
-    if (ref.raw_bytes == 0 || ref.raw_bytes > kBlockBytes || ref.stored_bytes == 0 ||
-        ref.stored_bytes > kEncodedBlockBytesMax ||
-        in.getCodec() > static_cast<std::uint8_t>(Codec::brotli)) {
-        return fail(Errc::invalid_argument, "block reference with an impossible length or codec");
-    }
+    if (auto ok = check_block_ref(ref); !ok) return std::unexpected(ok.error());
     return ref;
 }
 
@@ -96,7 +97,7 @@ void put_all(ListBuilder out, const std::vector<T>& values) {
         if constexpr (std::is_same_v<T, BlockRef>)
             put(out[i], values[i]);
         else
-            out.set(i, values[i].c_str());
+            out.set(i, text(values[i]));
     }
 }
 
@@ -105,17 +106,17 @@ Result<std::vector<NodeName>> get_names(capnp::List<capnp::Text>::Reader in) {
     std::vector<NodeName> names;
     for (auto name : in) {
         if (name.size() == 0 || name.size() > 63) return fail(Errc::invalid_argument, "impossible node name");
-        names.emplace_back(name.cStr(), name.size());
+        names.push_back(string(name));
     }
     return names;
 }
 
 void put(schema::Manifest::Builder out, const Manifest& manifest) {
-    out.setKey(manifest.key.c_str());
-    out.setWorkload(manifest.workload.c_str());
+    out.setKey(text(manifest.key));
+    out.setWorkload(text(manifest.workload));
     out.setSizeBytes(manifest.size_bytes);
     out.setSha256(kj::arrayPtr(manifest.sha256.bytes.data(), manifest.sha256.bytes.size()));
-    out.setContentType(manifest.content_type.c_str());
+    out.setContentType(text(manifest.content_type));
     out.setCreatedMs(manifest.created_ms);
     put_all(out.initReplicas(static_cast<unsigned>(manifest.replicas.size())), manifest.replicas);
     put_all(out.initBlocks(static_cast<unsigned>(manifest.blocks.size())), manifest.blocks);
@@ -124,10 +125,10 @@ void put(schema::Manifest::Builder out, const Manifest& manifest) {
 
 Result<Manifest> get(schema::Manifest::Reader in) {
     Manifest manifest;
-    manifest.key.assign(in.getKey().cStr(), in.getKey().size());
+    manifest.key = string(in.getKey());
     if (auto ok = check_key(manifest.key); !ok) return std::unexpected(ok.error());
-    manifest.workload.assign(in.getWorkload().cStr(), in.getWorkload().size());
-    manifest.content_type.assign(in.getContentType().cStr(), in.getContentType().size());
+    manifest.workload = string(in.getWorkload());
+    manifest.content_type = string(in.getContentType());
     if (manifest.workload.size() > 64 || manifest.content_type.size() > kContentTypeBytesMax) {
         return fail(Errc::too_large, "manifest of '" + manifest.key + "': a text field is over its limit");
     }
@@ -148,7 +149,51 @@ Result<Manifest> get(schema::Manifest::Reader in) {
     auto index = get(in.getIndexBlocks(), kIndexBlocksMax);
     if (!index) return std::unexpected(index.error());
     manifest.index_blocks = std::move(*index);
+    if (!manifest.blocks.empty() && !manifest.index_blocks.empty()) {
+        return fail(Errc::invalid_argument, "manifest of '" + manifest.key + "' lists its blocks twice");
+    }
     return manifest;
+}
+
+// A reader finds a byte of the object by adding up block lengths, so they must be right.
+Result<void> check_size(const Manifest& manifest) {
+    std::uint64_t listed = 0;
+    for (const auto& ref : manifest.blocks)
+        listed += ref.raw_bytes;
+    const bool possible = manifest.index_blocks.empty()
+                              ? listed == manifest.size_bytes
+                              : manifest.size_bytes <= std::uint64_t{kObjectBlocksMax} * kBlockBytes;
+    if (possible) return {};
+    return fail(Errc::invalid_argument, "manifest of '" + manifest.key + "': its blocks do not add up to " +
+                                            std::to_string(manifest.size_bytes) + " bytes");
+}
+
+template<class Builder>
+void put_totals(Builder out, const BlockTotals& totals) {
+    out.setBlocks(totals.blocks);
+    out.setStoredBytes(totals.stored_bytes);
+    auto counts = out.initCodecs(static_cast<unsigned>(totals.by_codec.size()));
+    unsigned i = 0;
+    for (const auto& [choice, blocks] : totals.by_codec) {
+        auto count = counts[i++];
+        count.setCodec(static_cast<std::uint8_t>(choice.codec));
+        count.setLevel(choice.level);
+        count.setBlocks(blocks);
+    }
+}
+
+Result<BlockTotals> get_totals(schema::JournalRecord::Reader in) {
+    BlockTotals totals{in.getBlocks(), in.getStoredBytes(), {}};
+    if (in.getCodecs().size() > kCodecsCountedMax) {
+        return fail(Errc::too_large, "journal record with impossibly many codecs");
+    }
+    for (auto count : in.getCodecs()) {
+        if (count.getCodec() > static_cast<std::uint8_t>(Codec::brotli)) {
+            return fail(Errc::invalid_argument, "journal record with an unknown codec");
+        }
+        totals.by_codec[{static_cast<Codec>(count.getCodec()), count.getLevel()}] += count.getBlocks();
+    }
+    return totals;
 }
 
 // Length of the well-formed UTF-8 sequence at the start of `text`, or 0 (RFC 3629: no overlong forms, no
@@ -199,6 +244,20 @@ Result<void> check_key(std::string_view key) {
     return {};
 }
 
+Result<void> check_block_ref(const BlockRef& ref) {
+    if (ref.raw_bytes == 0 || ref.raw_bytes > kBlockBytes || ref.stored_bytes == 0 ||
+        ref.stored_bytes > kEncodedBlockBytesMax || ref.codec.codec > Codec::brotli) {
+        return fail(Errc::invalid_argument, "block reference with an impossible length or codec");
+    }
+    return {};
+}
+
+void BlockTotals::add(const BlockRef& ref) {
+    ++blocks;
+    stored_bytes += ref.stored_bytes;
+    ++by_codec[ref.codec];
+}
+
 Bytes encode(const Manifest& manifest) {
     return encode_root<schema::Manifest>([&](auto out) { put(out, manifest); });
 }
@@ -222,7 +281,7 @@ Result<std::vector<BlockRef>> decode_block_list(ByteView bytes) {
 Bytes encode(const MetadataCommand& command) {
     return encode_root<schema::MetadataCommand>([&](auto out) {
         if (command.erase)
-            out.setErase(command.key.c_str());
+            out.setErase(text(command.key));
         else
             put(out.initCommit(), command.manifest);
     });
@@ -234,13 +293,14 @@ Result<MetadataCommand> decode_metadata_command(ByteView bytes) {
             MetadataCommand command;
             if (in.isErase()) {
                 command.erase = true;
-                command.key.assign(in.getErase().cStr(), in.getErase().size());
+                command.key = string(in.getErase());
                 if (auto ok = check_key(command.key); !ok) return std::unexpected(ok.error());
                 return command;
             }
             if (!in.isCommit()) return fail(Errc::unimplemented, "metadata command of a newer version");
             auto manifest = get(in.getCommit());
             if (!manifest) return std::unexpected(manifest.error());
+            if (auto ok = check_size(*manifest); !ok) return std::unexpected(ok.error());
             command.manifest = std::move(*manifest);
             command.key = command.manifest.key;
             return command;
@@ -251,10 +311,11 @@ Bytes encode(const JournalRecord& record) {
     return encode_root<schema::JournalRecord>([&](auto out) {
         out.setState(static_cast<schema::JournalRecord::State>(record.state));
         put(out.initManifest(), record.manifest);
-        out.setReason(record.reason.c_str());
+        out.setReason(text(record.reason));
         out.setUpdatedMs(record.updated_ms);
         put_all(out.initPlacement(static_cast<unsigned>(record.placement.size())), record.placement);
         out.setIndex(record.index);
+        put_totals(out, record.totals);
     });
 }
 
@@ -268,12 +329,15 @@ Result<JournalRecord> decode_journal_record(ByteView bytes) {
         auto manifest = get(in.getManifest());
         if (!manifest) return std::unexpected(manifest.error());
         record.manifest = std::move(*manifest);
-        record.reason.assign(in.getReason().cStr(), in.getReason().size());
+        record.reason = string(in.getReason());
         record.updated_ms = in.getUpdatedMs();
         auto placement = get_names(in.getPlacement());
         if (!placement) return std::unexpected(placement.error());
         record.placement = std::move(*placement);
         record.index = in.getIndex();
+        auto totals = get_totals(in);
+        if (!totals) return std::unexpected(totals.error());
+        record.totals = std::move(*totals);
         return record;
     });
 }
@@ -282,7 +346,7 @@ Bytes encode(const TransactionRecord& record) {
     return encode_root<schema::TransactionRecord>([&](auto out) {
         out.setIndex(record.index);
         out.setTimeMs(record.time_ms);
-        out.setProposer(record.proposer.c_str());
+        out.setProposer(text(record.proposer));
         out.setPayloadBytes(record.payload_bytes);
         out.setPayloadSha256(
             kj::arrayPtr(record.payload_sha256.bytes.data(), record.payload_sha256.bytes.size()));
@@ -295,7 +359,7 @@ Result<TransactionRecord> decode_transaction_record(ByteView bytes) {
             TransactionRecord record;
             record.index = in.getIndex();
             record.time_ms = in.getTimeMs();
-            record.proposer.assign(in.getProposer().cStr(), in.getProposer().size());
+            record.proposer = string(in.getProposer());
             record.payload_bytes = in.getPayloadBytes();
             if (in.getPayloadSha256().size() != record.payload_sha256.bytes.size()) {
                 return fail(Errc::invalid_argument, "transaction record: digest of a wrong length");

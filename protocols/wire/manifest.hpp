@@ -6,6 +6,7 @@
 #include "protocols/base/result.hpp"
 #include "protocols/wire/block.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ inline constexpr std::size_t kInlineBlocksMax = 256;
 /// References that fit one index block of 1 MiB.
 inline constexpr std::size_t kRefsPerIndexBlock = 20000;
 inline constexpr std::size_t kIndexBlocksMax = 64;
+/// Blocks of the largest object that a manifest can describe: 1.2 TiB of full blocks.
+inline constexpr std::size_t kObjectBlocksMax = kRefsPerIndexBlock * kIndexBlocksMax;
+/// Codec choices counted in one record; this version knows a dozen.
+inline constexpr std::size_t kCodecsCountedMax = 64;
 
 struct Manifest {
     std::string key;
@@ -44,6 +49,9 @@ Bytes encode(const Manifest& manifest);
 /// Checks every limit and every field; Errc::corrupted or Errc::invalid_argument says which.
 Result<Manifest> decode_manifest(ByteView bytes);
 
+/// Errc::invalid_argument: a length of 0 or over its limit, or a codec that this version does not know.
+Result<void> check_block_ref(const BlockRef& ref);
+
 Bytes encode_block_list(const std::vector<BlockRef>& blocks);
 Result<std::vector<BlockRef>> decode_block_list(ByteView bytes);
 
@@ -54,13 +62,27 @@ struct MetadataCommand {
     Manifest manifest;
 };
 Bytes encode(const MetadataCommand& command);
+/// As decode_manifest(), and the blocks must add up to the object's size.
 Result<MetadataCommand> decode_metadata_command(ByteView bytes);
+
+/// What the blocks of a workload add up to.
+struct BlockTotals {
+    std::uint64_t blocks = 0;
+    std::uint64_t stored_bytes = 0;
+    std::map<CodecChoice, std::uint64_t> by_codec; ///< Blocks of each.
+
+    void add(const BlockRef& ref);
+    bool operator==(const BlockTotals&) const = default;
+};
 
 /// One line of the manager's journal: where a workload stands.
 struct JournalRecord {
     enum class State : std::uint8_t { open, sealed, committed, failed };
     State state = State::open;
-    Manifest manifest; ///< While open only key, workload, content type and creation time are filled.
+    /// While open only key, workload, content type and creation time are filled; the block lists only while
+    /// sealed.
+    Manifest manifest;
+    BlockTotals totals;              ///< From the seal on.
     std::vector<NodeName> placement; ///< Where the replicas are to be.
     std::string reason;
     UnixMillis updated_ms = 0;

@@ -15,14 +15,17 @@ WorkerPool::WorkerPool(std::string name, std::size_t threads, std::size_t queue_
         threads_.emplace_back([this, i] { run(i); });
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
     }
     wake_.notify_all();
-    for (auto& thread : threads_)
-        thread.join();
+    for (auto& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
 }
 
 bool WorkerPool::try_submit(std::function<void()> job) {

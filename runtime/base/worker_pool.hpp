@@ -23,6 +23,8 @@ class WorkerPool {
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
 
+    /// For owners whose jobs and callbacks use each other: after it nothing runs, and try_submit() refuses.
+    void stop();
     /// False when the queue is full or the pool is stopping; the job is then not run. Jobs must not throw.
     [[nodiscard]] bool try_submit(std::function<void()> job);
     std::size_t queued() const;

@@ -53,6 +53,17 @@ struct JournalRecord {
   updatedMs @3 :Int64;
   placement @4 :List(Text);
   index @5 :UInt64;
+  # What the blocks add up to, from the seal on: the receipt is the same in every life of the node, and a finished record
+  # needs no block list.
+  blocks @6 :UInt64;
+  storedBytes @7 :UInt64;
+  codecs @8 :List(CodecCount);
+}
+
+struct CodecCount {
+  codec @0 :UInt8;
+  level @1 :Int8;
+  blocks @2 :UInt64;
 }
 
 struct TransactionRecord {

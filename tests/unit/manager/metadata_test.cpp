@@ -1,0 +1,249 @@
+#include "actors/manager/metadata.hpp"
+#include "tests/unit/manager/keeper_fixture.hpp"
+#include "tests/unit/wire/seed.hpp"
+
+#include <algorithm>
+
+using namespace dwcp;
+using namespace dwcp::manager;
+using namespace dwcp::manager::test;
+
+namespace {
+
+/// A member of the lane: applies entries as the lane's actor does.
+class Member : public KeeperFixture {
+  public:
+    explicit Member(NodeName name = "a") : KeeperFixture(name), name_(std::move(name)) {
+        metadata_.emplace(name_, store(), keeper());
+    }
+
+    Metadata& metadata() { return *metadata_; }
+
+    void restart_member() {
+        metadata_.reset();
+        restart();
+        metadata_.emplace(name_, store(), keeper());
+    }
+
+    Bytes apply(const wire::MetadataCommand& command, const std::string& id) {
+        const consensus::Entry entry{++index_, 1000 + index_, "a", {id, wire::encode(command)}};
+        require_ok(metadata_->check(entry.command));
+        return apply(entry);
+    }
+    Bytes apply(const consensus::Entry& entry) {
+        store::Batch batch;
+        auto answer = metadata_->apply(entry, batch);
+        require_ok(store().write(batch, store::Sync::no));
+        metadata_->applied(entry);
+        return answer;
+    }
+
+    /// Takes the blocks in under the manifest's workload, then commits it. True: it replaced one.
+    bool commit(const wire::Manifest& manifest, const std::vector<EncodedBlock>& blocks) {
+        for (const auto& block : blocks)
+            require_ok(keeper().take_in(block, manifest.workload));
+        return apply({false, manifest.key, manifest}, manifest.workload) == Bytes{1};
+    }
+    bool erase(const std::string& key) {
+        return apply({true, key, {}}, "erase-" + std::to_string(index_)) == Bytes{1};
+    }
+
+  private:
+    NodeName name_;
+    std::optional<Metadata> metadata_;
+    consensus::LogIndex index_ = 0;
+};
+
+wire::Manifest manifest(const std::string& key, const WorkloadId& workload,
+                        const std::vector<EncodedBlock>& blocks, std::vector<NodeName> replicas = {"a"}) {
+    wire::Manifest manifest;
+    manifest.key = key;
+    manifest.workload = workload;
+    manifest.replicas = std::move(replicas);
+    for (const auto& block : blocks) {
+        manifest.blocks.push_back(ref_of(block));
+        manifest.size_bytes += block.raw_bytes;
+    }
+    return manifest;
+}
+
+std::vector<std::string> keys_of(const Result<std::vector<StoredManifest>>& page) {
+    require_ok(page);
+    std::vector<std::string> keys;
+    for (const auto& stored : *page)
+        keys.push_back(stored.manifest.key);
+    return keys;
+}
+
+using Keys = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE_METHOD(Member, "a committed object is found, and its blocks stay when its workload's pins go") {
+    const auto block = block_number(1);
+    const auto object = manifest("dir/a", "w1", {block});
+    CHECK_FALSE(commit(object, {block}));
+    const auto found = metadata().find("dir/a");
+    require_ok(found);
+    REQUIRE(found->has_value());
+    CHECK((*found)->manifest == object);
+    CHECK((*found)->index == 1);
+    CHECK_FALSE(metadata().find("dir/b").value().has_value());
+    keeper().sweep();
+    CHECK(has(block));
+    restart_member();
+    keeper().sweep();
+    CHECK(has(block));
+    CHECK(metadata().find("dir/a").value().has_value());
+}
+
+TEST_CASE_METHOD(Member, "an object that is replaced or erased gives its blocks back") {
+    const auto old_block = block_number(1);
+    const auto new_block = block_number(2);
+    CHECK_FALSE(commit(manifest("k", "w1", {old_block}), {old_block}));
+    CHECK(commit(manifest("k", "w2", {new_block}), {new_block}));
+    CHECK_FALSE(has(old_block));
+    CHECK(has(new_block));
+    CHECK(erase("k"));
+    CHECK_FALSE(has(new_block));
+    CHECK_FALSE(metadata().find("k").value().has_value());
+    CHECK_FALSE(erase("k"));
+}
+
+TEST_CASE_METHOD(Member, "a block that two objects share stays until both are gone") {
+    const auto shared_block = block_number(1);
+    const auto own = block_number(2);
+    commit(manifest("k1", "w1", {shared_block, own}), {shared_block, own});
+    commit(manifest("k2", "w2", {shared_block, shared_block}), {shared_block});
+    CHECK(erase("k1"));
+    CHECK(has(shared_block));
+    CHECK_FALSE(has(own));
+    CHECK(erase("k2"));
+    CHECK_FALSE(has(shared_block));
+}
+
+TEST_CASE_METHOD(Member, "an object that is replaced by the same content keeps its blocks") {
+    const auto block = block_number(1);
+    commit(manifest("k", "w1", {block}), {block});
+    CHECK(commit(manifest("k", "w2", {block}), {}));
+    CHECK(has(block));
+    CHECK(commit(manifest("k", "w2", {block}), {})); // the same command once more
+    CHECK(has(block));
+    CHECK(erase("k"));
+    CHECK_FALSE(has(block));
+}
+
+TEST_CASE_METHOD(Member, "a node that is no replica knows the object and keeps none of its blocks") {
+    const auto block = block_number(1);
+    commit(manifest("k", "w1", {block}, {"b", "c"}), {block});
+    CHECK(metadata().find("k").value().has_value());
+    CHECK_FALSE(has(block));
+    CHECK(erase("k"));
+}
+
+TEST_CASE_METHOD(Member, "the blocks behind index blocks are kept and given back like any other") {
+    std::vector<EncodedBlock> blocks{block_number(1), block_number(2)};
+    std::vector<BlockRef> refs{ref_of(blocks[0]), ref_of(blocks[1])};
+    auto raw = share(wire::encode_block_list(refs));
+    const auto index = compression::encode({}, raw, crypto::sha256(*raw)).value();
+    auto object = manifest("k", "w1", {});
+    object.size_bytes = 4000;
+    object.index_blocks = {ref_of(index)};
+    blocks.push_back(index);
+    commit(object, blocks);
+    keeper().sweep();
+    for (const auto& block : blocks)
+        CHECK(has(block));
+    CHECK(erase("k"));
+    for (const auto& block : blocks)
+        CHECK_FALSE(has(block));
+}
+
+TEST_CASE_METHOD(Member, "while an index block cannot be read, what its workload pinned stays") {
+    const auto block = block_number(1);
+    auto raw = share(wire::encode_block_list({ref_of(block)}));
+    const auto index = compression::encode({}, raw, crypto::sha256(*raw)).value();
+    require_ok(keeper().take_in(block, "w1"));
+    require_ok(keeper().take_in(index, "w1"));
+    damage(index);
+    auto object = manifest("k", "w1", {});
+    object.size_bytes = 2000;
+    object.index_blocks = {ref_of(index)};
+    CHECK_FALSE(commit(object, {}));
+    keeper().sweep();
+    CHECK(has(block));
+    CHECK(metadata().find("k").value().has_value());
+}
+
+TEST_CASE_METHOD(Member, "nonsense never enters the log, and is skipped if it is there all the same") {
+    CHECK_FALSE(metadata().check({"id", Bytes(16, 0xee)}));
+    CHECK(apply(consensus::Entry{1, 1, "a", {"id", Bytes(16, 0xee)}}).empty());
+    CHECK(metadata().list("", "", 10).value().empty());
+}
+
+TEST_CASE("every member that applies the same log answers and ends the same") {
+    Random random(dwcp::test::seed());
+    Member a("a");
+    Member b("b");
+    std::vector<EncodedBlock> blocks;
+    for (std::uint64_t i = 0; i < 6; ++i)
+        blocks.push_back(block_number(i, 200));
+    for (int step = 0; step < 200; ++step) {
+        const auto key = "k" + std::to_string(random.below(5));
+        const auto id = "w" + std::to_string(step);
+        wire::MetadataCommand command{true, key, {}};
+        if (random.below(3) != 0) {
+            const std::vector<EncodedBlock> some{blocks[random.below(6)], blocks[random.below(6)]};
+            const std::vector<NodeName> places[] = {{"a", "b"}, {"a"}, {"b"}};
+            command = {false, key, manifest(key, id, some, places[random.below(3)])};
+            for (auto* member : {&a, &b}) {
+                for (const auto& block : some)
+                    require_ok(member->keeper().take_in(block, id));
+            }
+        }
+        REQUIRE(a.apply(command, id) == b.apply(command, id));
+        if (step % 60 == 30) b.restart_member();
+    }
+    const auto at_a = a.metadata().list("", "", 100).value();
+    const auto at_b = b.metadata().list("", "", 100).value();
+    REQUIRE(at_a.size() == at_b.size());
+    for (std::size_t i = 0; i < at_a.size(); ++i)
+        CHECK(Metadata::encode_stored(at_a[i]) == Metadata::encode_stored(at_b[i]));
+    for (auto* member : {&a, &b}) { // exactly the blocks of its own objects are left
+        std::set<Hash256> wanted;
+        for (const auto& stored : at_a) {
+            if (std::ranges::count(stored.manifest.replicas, member == &a ? "a" : "b") == 0) continue;
+            for (const auto& ref : stored.manifest.blocks)
+                wanted.insert(ref.hash);
+        }
+        for (const auto& block : blocks)
+            CHECK(member->has(block) == wanted.contains(block.hash));
+    }
+}
+
+TEST_CASE_METHOD(Member, "objects are listed in key order, by prefix, page by page") {
+    for (const char* key : {"b/2", "a", "b/1", "b/3", "b", "c/1", "b/10"})
+        commit(manifest(key, std::string("w-") + key, {}), {});
+    CHECK(keys_of(metadata().list("", "", 100)) == Keys{"a", "b", "b/1", "b/10", "b/2", "b/3", "c/1"});
+    CHECK(keys_of(metadata().list("b/", "", 100)) == Keys{"b/1", "b/10", "b/2", "b/3"});
+    CHECK(keys_of(metadata().list("b/", "", 2)) == Keys{"b/1", "b/10"});
+    CHECK(keys_of(metadata().list("b/", "b/10", 2)) == Keys{"b/2", "b/3"});
+    CHECK(keys_of(metadata().list("b/", "b/3", 2)).empty());
+    CHECK(keys_of(metadata().list("b/", "b/11", 2)) == Keys{"b/2", "b/3"}); // a key that was erased meanwhile
+    CHECK(keys_of(metadata().list("b/", "a", 1)) == Keys{"b/1"});
+    CHECK(keys_of(metadata().list("b/", "c", 10)).empty());
+    CHECK(keys_of(metadata().list("x", "", 10)).empty());
+    CHECK(keys_of(metadata().list("", "", 0)).empty());
+}
+
+TEST_CASE("a stored manifest survives its way through the control link, torn ones do not") {
+    const StoredManifest stored{manifest("k", "w", {block_number(1)}), 77};
+    const Bytes bytes = Metadata::encode_stored(stored);
+    const auto back = Metadata::decode_stored(bytes);
+    require_ok(back);
+    CHECK(back->manifest == stored.manifest);
+    CHECK(back->index == 77);
+    CHECK_FALSE(Metadata::decode_stored({}));
+    CHECK_FALSE(Metadata::decode_stored(ByteView(bytes).first(7)));
+    CHECK_FALSE(Metadata::decode_stored(ByteView(bytes).first(bytes.size() - 3)));
+}
