@@ -39,7 +39,15 @@ struct Fixture {
         server.route("GET", "/hello", [](Request&) { return text("hello"); });
         server.route("POST", "/echo", echo);
     }
-    void start() { REQUIRE(server.start(options)); }
+    struct Running {
+        HttpServer& server;
+        ~Running() { server.stop(); }
+    };
+    /// Kept by a test after everything that its handlers refer to, so that they end before it goes.
+    [[nodiscard]] Running start() {
+        REQUIRE(server.start(options));
+        return Running{server};
+    }
     std::string exchange(std::string_view sent) {
         RawClient client(server.port());
         client.send(sent);
@@ -61,7 +69,7 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 } // namespace
 
 TEST_CASE_METHOD(Fixture, "a route is served, with a request id") {
-    start();
+    const auto running = start();
     const auto answer = exchange(get("/hello"));
     CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(has(answer, "\r\n\r\nhello"));
@@ -71,7 +79,7 @@ TEST_CASE_METHOD(Fixture, "a route is served, with a request id") {
 }
 
 TEST_CASE_METHOD(Fixture, "an unknown path and an unknown method are answered in JSON") {
-    start();
+    const auto running = start();
     const auto unknown = exchange(get("/nowhere/%F0%9F%98%80"));
     CHECK(unknown.starts_with("HTTP/1.1 404 "));
     CHECK(error_of(unknown)["code"] == "not_found");
@@ -86,7 +94,7 @@ TEST_CASE_METHOD(Fixture, "an unknown path and an unknown method are answered in
 TEST_CASE_METHOD(Fixture, "an exception in a handler becomes a JSON 500 and the server goes on") {
     server.route("GET", "/throws", [](Request&) -> Response { throw std::runtime_error("boom"); });
     server.route("GET", "/throws-int", [](Request&) -> Response { throw 7; });
-    start();
+    const auto running = start();
     for (const char* path : {"/throws", "/throws-int"}) {
         const auto answer = exchange(get(path));
         CHECK(answer.starts_with("HTTP/1.1 500 "));
@@ -97,7 +105,7 @@ TEST_CASE_METHOD(Fixture, "an exception in a handler becomes a JSON 500 and the 
 }
 
 TEST_CASE_METHOD(Fixture, "a port in use is refused with the remedy") {
-    start();
+    const auto running = start();
     HttpServer second;
     auto taken = options;
     taken.port = server.port();
@@ -109,7 +117,7 @@ TEST_CASE_METHOD(Fixture, "a port in use is refused with the remedy") {
 }
 
 TEST_CASE_METHOD(Fixture, "a port is free again right after stop") {
-    start();
+    const auto running = start();
     exchange(get("/hello"));
     options.port = server.port();
     server.stop();
@@ -119,7 +127,7 @@ TEST_CASE_METHOD(Fixture, "a port is free again right after stop") {
 
 TEST_CASE_METHOD(Fixture, "idle connections hold no thread") {
     options.threads = 1;
-    start();
+    const auto running = start();
     std::vector<std::unique_ptr<RawClient>> idle;
     for (int i = 0; i < 20; ++i) {
         idle.push_back(std::make_unique<RawClient>(server.port()));
@@ -135,7 +143,7 @@ TEST_CASE_METHOD(Fixture, "idle connections hold no thread") {
 TEST_CASE_METHOD(Fixture, "an idle connection is closed after its time") {
     options.idle_timeout = milliseconds(50);
     options.head_timeout = milliseconds(50);
-    start();
+    const auto running = start();
     CHECK(exchange("").empty());
     CHECK(exchange("GET / HT").empty());
 }
@@ -148,7 +156,7 @@ TEST_CASE_METHOD(Fixture, "with all threads busy and the queue full a request is
     });
     options.threads = 1;
     options.queue_max = 1;
-    start();
+    const auto running = start();
     RawClient busy(server.port());
     busy.send(get("/hold"));
     gate.wait_for_arrivals(1);
@@ -173,7 +181,7 @@ TEST_CASE_METHOD(Fixture, "with all threads busy and the queue full a request is
 
 TEST_CASE_METHOD(Fixture, "a connection too many is answered 503") {
     options.connections_max = 2;
-    start();
+    const auto running = start();
     RawClient first(server.port());
     RawClient second(server.port());
     first.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -189,7 +197,7 @@ TEST_CASE_METHOD(Fixture, "drain finishes what is under way and refuses what is 
         gate.pass();
         return text("done");
     });
-    start();
+    const auto running = start();
     RawClient busy(server.port());
     RawClient idle(server.port());
     idle.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -210,7 +218,7 @@ TEST_CASE_METHOD(Fixture, "drain gives up at its deadline and stop cuts the rest
         auto body = read_text(request, 10);
         return body ? text("whole") : error_response(body.error());
     });
-    start();
+    const auto running = start();
     RawClient client(server.port());
     client.send("POST /endless HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
     reading.get_future().wait();
@@ -220,7 +228,7 @@ TEST_CASE_METHOD(Fixture, "drain gives up at its deadline and stop cuts the rest
 }
 
 TEST_CASE_METHOD(Fixture, "bodies come with a length, in chunks, or not at all") {
-    start();
+    const auto running = start();
     const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
     CHECK(exchange(head + "Content-Length: 5\r\n\r\nhello").ends_with("[hello]"));
     CHECK(exchange(head + "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n")
@@ -234,7 +242,7 @@ TEST_CASE_METHOD(Fixture, "bodies come with a length, in chunks, or not at all")
 }
 
 TEST_CASE_METHOD(Fixture, "a body cut short is never taken for whole") {
-    start();
+    const auto running = start();
     const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\n";
     const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello";
     for (const std::string& sent :
@@ -253,14 +261,14 @@ TEST_CASE_METHOD(Fixture, "a body cut short is never taken for whole") {
 
 TEST_CASE_METHOD(Fixture, "a silent sender is given up") {
     options.io_timeout = milliseconds(50);
-    start();
+    const auto running = start();
     RawClient client(server.port());
     client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhel");
     CHECK(client.receive_all().starts_with("HTTP/1.1 504 "));
 }
 
 TEST_CASE_METHOD(Fixture, "ambiguous lengths are refused and end the connection") {
-    start();
+    const auto running = start();
     for (const char* lengths :
          {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n",
           "Content-Length: -5\r\n", "Content-Length: 5x\r\n", "Content-Length: 99999999999999999999\r\n"}) {
@@ -277,7 +285,7 @@ TEST_CASE_METHOD(Fixture, "ambiguous lengths are refused and end the connection"
 }
 
 TEST_CASE_METHOD(Fixture, "what is not HTTP is answered in JSON and ends the connection") {
-    start();
+    const auto running = start();
     for (const char* sent : {"\x16\x03\x01 hello\r\n\r\n", "GET\r\n\r\n", "BREW /pot HTTP/1.1\r\n\r\n",
                              "GET / HTTP/2\r\n\r\n", "GET /%zz HTTP/1.1\r\nConnection: close\r\n\r\n",
                              "GET nopath HTTP/1.1\r\nConnection: close\r\n\r\n"}) {
@@ -289,7 +297,7 @@ TEST_CASE_METHOD(Fixture, "what is not HTTP is answered in JSON and ends the con
 }
 
 TEST_CASE_METHOD(Fixture, "heads have a limit") {
-    start();
+    const auto running = start();
     const auto many = exchange("GET /hello HTTP/1.1\r\nX: " + std::string(kHeadBytesMax, 'a') + "\r\n\r\n");
     CHECK(many.starts_with("HTTP/1.1 431 "));
     CHECK(error_of(many)["code"] == "too_large");
@@ -299,7 +307,7 @@ TEST_CASE_METHOD(Fixture, "heads have a limit") {
 }
 
 TEST_CASE_METHOD(Fixture, "a chunk size without an end is refused") {
-    start();
+    const auto running = start();
     RawClient client(server.port());
     client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;");
     client.send(std::string(64U << 10, 'x'));
@@ -310,7 +318,7 @@ TEST_CASE_METHOD(Fixture, "a chunk size without an end is refused") {
 TEST_CASE_METHOD(Fixture, "a hostile Range header reaches the handler as text and harms nothing") {
     server.route("GET", "/range",
                  [](Request& request) { return text(request.header("range").value_or("none")); });
-    start();
+    const auto running = start();
     std::string ranges = "bytes=0-0";
     while (ranges.size() < 8000)
         ranges += ",1-2";
@@ -322,7 +330,7 @@ TEST_CASE_METHOD(Fixture, "100 Continue is sent only when the handler wants the 
     server.route("POST", "/refuse", [](Request&) {
         return error_response({Errc::permission_denied, "no", ""});
     });
-    start();
+    const auto running = start();
     const std::string headers = " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     RawClient refused(server.port());
     refused.send("POST /refuse" + headers);
@@ -338,7 +346,7 @@ TEST_CASE_METHOD(Fixture, "a refused client that is still sending gets to see th
     server.route("POST", "/refuse", [](Request&) {
         return error_response({Errc::too_large, "too much", ""});
     });
-    start();
+    const auto running = start();
     RawClient client(server.port());
     client.send("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 8388608\r\n\r\n");
     client.send(std::string(8U << 20, 'x'));
@@ -348,7 +356,7 @@ TEST_CASE_METHOD(Fixture, "a refused client that is still sending gets to see th
 }
 
 TEST_CASE_METHOD(Fixture, "pipelined requests are answered in order on one connection") {
-    start();
+    const auto running = start();
     RawClient client(server.port());
     client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: "
                 "3\r\n\r\noneGET /hello "
@@ -377,7 +385,7 @@ TEST_CASE_METHOD(Fixture, "a streamed body that fails or has the wrong length cu
     server.route("GET", "/long", stream([=] { return Result<Piece>(Piece{six, *six}); }));
     server.route("GET", "/empty", stream([] { return Result<Piece>(Piece{}); }));
     server.route("GET", "/throws", stream([]() -> Result<Piece> { throw std::runtime_error("boom"); }));
-    start();
+    const auto running = start();
     const auto body = [&](const char* path) {
         const auto answer = exchange("GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n" +
                                      (path == std::string("/good") ? "Connection: close\r\n" : "") + "\r\n");
@@ -392,7 +400,7 @@ TEST_CASE_METHOD(Fixture, "a streamed body that fails or has the wrong length cu
 }
 
 TEST_CASE_METHOD(Fixture, "HEAD is answered like GET without the body") {
-    start();
+    const auto running = start();
     const auto answer = exchange("HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     CHECK(has(answer, "Content-Length: 5\r\n"));
     CHECK(answer.ends_with("\r\n\r\n"));

@@ -28,20 +28,26 @@ struct Fixture {
     FakeBackend backend;
     gateway::RouteOptions routes;
     http::Options options;
-    http::HttpServer server;
+    std::unique_ptr<http::HttpServer> server = std::make_unique<http::HttpServer>();
     std::unique_ptr<httplib::Client> client;
 
     Fixture() {
         options.threads = 8;
         routes.operator_token_file = "/data/operator.token";
     }
-    void start() {
-        gateway::register_routes(server, backend, routes);
-        REQUIRE(server.start(options));
-        client = std::make_unique<httplib::Client>("127.0.0.1", server.port());
+    struct Running {
+        std::unique_ptr<http::HttpServer>& server;
+        ~Running() { server.reset(); }
+    };
+    /// Kept by a test after everything that its hooks refer to, so that calls of them end before it goes.
+    [[nodiscard]] Running start() {
+        gateway::register_routes(*server, backend, routes);
+        REQUIRE(server->start(options));
+        client = std::make_unique<httplib::Client>("127.0.0.1", server->port());
         client->set_keep_alive(true);
         client->set_url_encode(false);
         client->set_tcp_nodelay(true);
+        return Running{server};
     }
     httplib::Result put(const std::string& key, const std::string& body,
                         const httplib::Headers& headers = {}) {
@@ -52,7 +58,7 @@ struct Fixture {
         return client->Get("/v1/objects/" + http::percent_encode_path(key), headers);
     }
     std::string raw(const std::string& text) {
-        RawClient connection(server.port());
+        RawClient connection(server->port());
         connection.send(text);
         connection.end_sending();
         return connection.receive_all();
@@ -78,7 +84,7 @@ json error_of(const httplib::Result& result) { return json::parse(result->body).
 } // namespace
 
 TEST_CASE_METHOD(Fixture, "what was put comes back, for every size around the block's") {
-    start();
+    const auto running = start();
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{1}, std::size_t{kBlockBytes - 1}, std::size_t{kBlockBytes},
           std::size_t{kBlockBytes + 1}, std::size_t{7 * kBlockBytes + 123}}) {
@@ -106,7 +112,7 @@ TEST_CASE_METHOD(Fixture, "what was put comes back, for every size around the bl
 }
 
 TEST_CASE_METHOD(Fixture, "a chunked upload needs no length") {
-    start();
+    const auto running = start();
     const std::string body = noise(2 * kBlockBytes + 5);
     const auto stored = client->Put(
         "/v1/objects/k", {},
@@ -124,7 +130,7 @@ TEST_CASE_METHOD(Fixture, "a chunked upload needs no length") {
 }
 
 TEST_CASE_METHOD(Fixture, "keys are any UTF-8 path, percent-encoded") {
-    start();
+    const auto running = start();
     for (const std::string key :
          {"with space/and+plus", "grüße/日本語/😀.txt", "100%/a?b#c&d=e", "a'b\"c;d,e"}) {
         CAPTURE(key);
@@ -135,7 +141,7 @@ TEST_CASE_METHOD(Fixture, "keys are any UTF-8 path, percent-encoded") {
 }
 
 TEST_CASE_METHOD(Fixture, "a key that is none is refused") {
-    start();
+    const auto running = start();
     for (const char* path : {"..", "a/../b", "a//b", "/a", "a/", "a%00b", "a%0Ab", "%ff", "./a"}) {
         CAPTURE(path);
         const auto answer = raw("PUT /v1/objects/" + std::string(path) +
@@ -148,7 +154,7 @@ TEST_CASE_METHOD(Fixture, "a key that is none is refused") {
 }
 
 TEST_CASE_METHOD(Fixture, "headers of an upload reach the manager") {
-    start();
+    const auto running = start();
     const auto path = "/v1/objects/k";
     const std::string body = "x";
     CHECK(
@@ -164,7 +170,7 @@ TEST_CASE_METHOD(Fixture, "headers of an upload reach the manager") {
 }
 
 TEST_CASE_METHOD(Fixture, "wrong headers of an upload are refused before anything begins") {
-    start();
+    const auto running = start();
     for (const auto& [name, value, status] :
          std::vector<std::tuple<std::string, std::string, int>>{{"X-DWCP-Replicas", "0", 400},
                                                                 {"X-DWCP-Replicas", "17", 400},
@@ -186,7 +192,7 @@ TEST_CASE_METHOD(Fixture, "wrong headers of an upload are refused before anythin
 }
 
 TEST_CASE_METHOD(Fixture, "a content that is not what was announced is not stored") {
-    start();
+    const auto running = start();
     const auto answer = put("k", "content", {{"X-DWCP-SHA256", sha256("other")}});
     CHECK(answer->status == 400);
     CHECK(error_of(answer)["code"] == "invalid_argument");
@@ -195,7 +201,7 @@ TEST_CASE_METHOD(Fixture, "a content that is not what was announced is not store
 }
 
 TEST_CASE_METHOD(Fixture, "If-None-Match: * creates but does not replace") {
-    start();
+    const auto running = start();
     CHECK(put("k", "one", {{"If-None-Match", "*"}})->status == 201);
     const auto second = put("k", "two", {{"If-None-Match", "*"}});
     CHECK(second->status == 412);
@@ -204,7 +210,7 @@ TEST_CASE_METHOD(Fixture, "If-None-Match: * creates but does not replace") {
 }
 
 TEST_CASE_METHOD(Fixture, "an upload that the client cuts is aborted and nothing is committed") {
-    start();
+    const auto running = start();
     const std::string head = "PUT /v1/objects/k HTTP/1.1\r\nHost: localhost\r\n";
     const std::string half(kBlockBytes + 1000, 'x');
     raw(head + "Content-Length: 3000000\r\n\r\n" + half);
@@ -217,7 +223,7 @@ TEST_CASE_METHOD(Fixture, "an upload that the client cuts is aborted and nothing
 
 TEST_CASE_METHOD(Fixture, "an object over the limit is refused, announced or not") {
     routes.object_bytes_max = 1000;
-    start();
+    const auto running = start();
     const auto answer = put("k", std::string(1001, 'x'));
     REQUIRE(answer);
     CHECK(answer->status == 413);
@@ -235,7 +241,7 @@ TEST_CASE_METHOD(Fixture, "a block that is refused ends the upload with its erro
         if (block.index == 2) return fail(Errc::resource_exhausted, "the disk is full", "free some");
         return {};
     };
-    start();
+    const auto running = start();
     const auto answer = put("k", noise(5 * kBlockBytes));
     REQUIRE(answer);
     CHECK(answer->status == 429);
@@ -245,7 +251,7 @@ TEST_CASE_METHOD(Fixture, "a block that is refused ends the upload with its erro
 
 TEST_CASE_METHOD(Fixture, "a seal that times out is not aborted and says where to ask") {
     backend.before_seal = []() -> Result<void> { return fail(Errc::deadline_exceeded, "no answer", ""); };
-    start();
+    const auto running = start();
     const auto answer = put("k", "x");
     CHECK(answer->status == 504);
     CHECK(error_of(answer)["remedy"] ==
@@ -256,7 +262,7 @@ TEST_CASE_METHOD(Fixture, "a seal that times out is not aborted and says where t
 TEST_CASE_METHOD(Fixture, "a begin without an answer is aborted, a refused one is not") {
     Errc code = Errc::resource_exhausted;
     backend.before_begin = [&]() -> Result<void> { return fail(code, "no", ""); };
-    start();
+    const auto running = start();
     CHECK(put("k", "x")->status == 429);
     CHECK(backend.aborted.empty());
     code = Errc::deadline_exceeded;
@@ -274,7 +280,7 @@ TEST_CASE_METHOD(Fixture, "blocks of an upload are under way together, in a boun
         --now;
         return {};
     };
-    start();
+    const auto running = start();
     const std::string body = noise(10 * kBlockBytes);
     auto stored = std::async(std::launch::async, [&] { return put("k", body); });
     gate.wait_for_arrivals(4);
@@ -311,7 +317,7 @@ TEST_CASE("a range is decided as RFC 9110 says") {
 }
 
 TEST_CASE_METHOD(Fixture, "ranges are served across blocks, reading only the blocks they touch") {
-    start();
+    const auto running = start();
     const std::string body = noise(3 * kBlockBytes + 10);
     put("k", body);
     const auto ranged = [&](const std::string& range) { return get("k", {{"Range", range}}); };
@@ -343,7 +349,7 @@ TEST_CASE_METHOD(Fixture, "ranges are served across blocks, reading only the blo
 }
 
 TEST_CASE_METHOD(Fixture, "a client that has the object is told so") {
-    start();
+    const auto running = start();
     put("k", "content");
     const std::string etag = '"' + sha256("content") + '"';
     for (const std::string& known : {etag, "W/" + etag, "\"x\", " + etag, std::string("*")}) {
@@ -369,7 +375,7 @@ TEST_CASE_METHOD(Fixture, "a first block that cannot be read is an error, a late
         if (ref.hash == lost) return fail(Errc::corrupted, "every copy is damaged", "restore it");
         return {};
     };
-    start();
+    const auto running = start();
     put("k", body);
     lost = backend.objects["k"].blocks[0].hash;
     const auto refused = get("k");
@@ -384,10 +390,10 @@ TEST_CASE_METHOD(Fixture, "a first block that cannot be read is an error, a late
 }
 
 TEST_CASE_METHOD(Fixture, "a slow reader gets everything, and is read ahead for within bounds") {
-    start();
+    const auto running = start();
     const std::string body = noise(12 * kBlockBytes);
     put("k", body);
-    RawClient slow(server.port(), 4096);
+    RawClient slow(server->port(), 4096);
     slow.send("GET /v1/objects/k HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     slow.receive_until("\r\n\r\n");
     // Others are served meanwhile, and more than the window and the socket's buffers is not read for the slow
@@ -402,7 +408,7 @@ TEST_CASE_METHOD(Fixture, "a slow reader gets everything, and is read ahead for 
 }
 
 TEST_CASE_METHOD(Fixture, "objects are deleted once and listed by prefix in pages") {
-    start();
+    const auto running = start();
     for (const char* key : {"a/1", "a/2", "a/3", "b"})
         put(key, key);
     auto page = json::parse(client->Get("/v1/objects?prefix=a%2F&limit=2")->body);
@@ -427,7 +433,7 @@ TEST_CASE_METHOD(Fixture, "objects are deleted once and listed by prefix in page
 }
 
 TEST_CASE_METHOD(Fixture, "transactions are committed once for each id") {
-    start();
+    const auto running = start();
     const auto submit = [&](const std::string& body, const std::string& id) {
         return client->Post("/v1/transactions",
                             id.empty() ? httplib::Headers{} : httplib::Headers{{"X-DWCP-Transaction-Id", id}},
@@ -452,7 +458,7 @@ TEST_CASE_METHOD(Fixture, "transactions are committed once for each id") {
 }
 
 TEST_CASE_METHOD(Fixture, "workloads are listed and found by id") {
-    start();
+    const auto running = start();
     const auto receipt = json::parse(put("k", "x")->body);
     CHECK(json::parse(client->Get("/v1/workloads")->body)["workloads"][0]["key"] == "k");
     const auto one = json::parse(client->Get("/v1/workloads/" + receipt["id"].get<std::string>())->body);
@@ -461,24 +467,21 @@ TEST_CASE_METHOD(Fixture, "workloads are listed and found by id") {
 }
 
 TEST_CASE_METHOD(Fixture, "operator questions pass their arguments on") {
-    start();
-    for (const char* path : {"/v1/status", "/v1/nodes", "/v1/tree?node=site-b", "/v1/events?after=5&limit=7", "/v1/events",
-                             "/v1/actors/consensus/metadata?node=site-c"})
+    const auto running = start();
+    for (const char* path : {"/v1/status", "/v1/nodes", "/v1/tree?node=site-b", "/v1/events?after=5&limit=7",
+                             "/v1/events", "/v1/actors/consensus/metadata?node=site-c"})
         CHECK(client->Get(path)->status == 200);
     const std::vector<std::pair<std::string, json>> expected = {
-        {"status", json::object()},
-        {"nodes", json::object()},
-        {"tree", {{"node", "site-b"}}},
-        {"events", {{"after", 5}, {"limit", 7}}},
-        {"events", {{"limit", 100}}},
-        {"actor.show", {{"path", "consensus/metadata"}, {"node", "site-c"}}}};
+        {"status", json::object()},     {"nodes", json::object()},
+        {"tree", {{"node", "site-b"}}}, {"events", {{"after", 5}, {"limit", 7}}},
+        {"events", {{"limit", 100}}},   {"actor.show", {{"path", "consensus/metadata"}, {"node", "site-c"}}}};
     CHECK(backend.admin_calls == expected);
     CHECK(client->Get("/v1/events?after=x")->status == 400);
     CHECK(client->Get("/v1/events?limit=1001")->status == 400);
 }
 
 TEST_CASE_METHOD(Fixture, "operator commands need the token") {
-    start();
+    const auto running = start();
     const std::string body = R"({"path": "manager/0", "node": "site-b", "who": "ann@desk"})";
     const auto command = [&](const char* path, const httplib::Headers& headers, const std::string& text) {
         return client->Post(path, headers, text, "application/json");
@@ -512,7 +515,7 @@ TEST_CASE("only names of this machine are loopback") {
 }
 
 TEST_CASE_METHOD(Fixture, "a page from elsewhere gets nothing through the user's browser") {
-    start();
+    const auto running = start();
     put("k", "secret");
     const auto with = [&](const std::string& method, const std::string& headers) {
         return raw(method + " /v1/objects/k HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n" +
@@ -530,7 +533,7 @@ TEST_CASE_METHOD(Fixture, "a page from elsewhere gets nothing through the user's
 }
 
 TEST_CASE_METHOD(Fixture, "probes tell whether the node is well and takes requests") {
-    start();
+    const auto running = start();
     CHECK(client->Get("/health")->status == 200);
     backend.health_report["status"] = "degraded";
     CHECK(client->Get("/health")->status == 200);
@@ -546,7 +549,7 @@ TEST_CASE_METHOD(Fixture, "probes tell whether the node is well and takes reques
 }
 
 TEST_CASE_METHOD(Fixture, "metrics count requests by route, method and status") {
-    start();
+    const auto running = start();
     put("k", "x");
     get("none");
     const auto metrics = client->Get("/metrics");
@@ -563,11 +566,11 @@ TEST_CASE_METHOD(Fixture, "metrics count requests by route, method and status") 
 
 TEST_CASE_METHOD(Fixture, "a hundred clients at once all get what they put") {
     options.threads = 4;
-    start();
+    const auto running = start();
     std::vector<std::future<bool>> clients;
     for (int i = 0; i < 100; ++i) {
         clients.push_back(std::async(std::launch::async, [this, i] {
-            httplib::Client own("127.0.0.1", server.port());
+            httplib::Client own("127.0.0.1", server->port());
             own.set_keep_alive(true);
             const std::string body = noise(1000 + static_cast<std::size_t>(i) * 3001);
             const std::string path = fmt::format("/v1/objects/many/{}", i);
@@ -592,17 +595,17 @@ TEST_CASE_METHOD(Fixture, "draining finishes an upload under way; a node that dr
         if (draining) return fail(Errc::unavailable, "this node is draining", "ask another");
         return {};
     };
-    start();
+    const auto running = start();
     auto stored = std::async(std::launch::async, [&] { return put("k", "content"); });
     gate.wait_for_arrivals(1);
     draining = true;
-    httplib::Client other("127.0.0.1", server.port());
+    httplib::Client other("127.0.0.1", server->port());
     const auto refused = other.Put("/v1/objects/other", "x", kBinary);
     CHECK(refused->status == 503);
     CHECK(refused->get_header_value("Retry-After") == "1");
-    auto drained = std::async(std::launch::async, [&] { return server.drain(std::chrono::seconds(10)); });
+    auto drained = std::async(std::launch::async, [&] { return server->drain(std::chrono::seconds(10)); });
     gate.open();
     CHECK(drained.get());
     CHECK(stored.get()->status == 201);
-    CHECK_FALSE(httplib::Client("127.0.0.1", server.port()).Get("/ready"));
+    CHECK_FALSE(httplib::Client("127.0.0.1", server->port()).Get("/ready"));
 }

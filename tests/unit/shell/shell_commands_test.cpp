@@ -28,7 +28,7 @@ struct Fixture {
     FakeBackend backend;
     gateway::RouteOptions routes;
     http::Options options;
-    http::HttpServer server;
+    std::unique_ptr<http::HttpServer> server = std::make_unique<http::HttpServer>();
     std::filesystem::path directory;
 
     std::string input;
@@ -46,11 +46,17 @@ struct Fixture {
     }
     ~Fixture() { std::filesystem::remove_all(directory); }
 
-    void start() {
-        gateway::register_routes(server, backend, routes);
-        REQUIRE(server.start(options));
+    struct Running {
+        std::unique_ptr<http::HttpServer>& server;
+        ~Running() { server.reset(); }
+    };
+    /// Kept by a test after everything that its hooks refer to, so that calls of them end before it goes.
+    [[nodiscard]] Running start() {
+        gateway::register_routes(*server, backend, routes);
+        REQUIRE(server->start(options));
+        return Running{server};
     }
-    std::string node() const { return "127.0.0.1:" + std::to_string(server.port()); }
+    std::string node() const { return "127.0.0.1:" + std::to_string(server->port()); }
 
     int run(std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), {"--node", node()});
@@ -101,7 +107,7 @@ std::string pattern(std::size_t bytes) {
 } // namespace
 
 TEST_CASE_METHOD(Fixture, "a file is put and comes back verified") {
-    start();
+    const auto running = start();
     const std::string content = pattern(3 * kBlockBytes + 17);
     const std::string path = file("in put.bin", content);
     CHECK(run({"put", path, "some dir/grüße.bin", "--replicas", "2", "--codec", "zstd-3", "--type",
@@ -123,7 +129,7 @@ TEST_CASE_METHOD(Fixture, "a file is put and comes back verified") {
 }
 
 TEST_CASE_METHOD(Fixture, "an empty file is an object too") {
-    start();
+    const auto running = start();
     CHECK(run({"put", file("empty", ""), "k"}) == 0);
     CHECK(run({"get", "k", directory / "out"}) == 0);
     CHECK(std::filesystem::exists(directory / "out"));
@@ -131,7 +137,7 @@ TEST_CASE_METHOD(Fixture, "an empty file is an object too") {
 }
 
 TEST_CASE_METHOD(Fixture, "the standard input is put without a known length") {
-    start();
+    const auto running = start();
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{1}, std::size_t{256U << 10}, std::size_t{2 * kBlockBytes}}) {
         CAPTURE(size);
@@ -144,7 +150,7 @@ TEST_CASE_METHOD(Fixture, "the standard input is put without a known length") {
 }
 
 TEST_CASE_METHOD(Fixture, "what cannot be put is said before anything is sent") {
-    start();
+    const auto running = start();
     CHECK(run({"put", directory / "missing", "k"}) == 1);
     CHECK(has(err, "there is no file"));
     CHECK(run({"put", directory, "k"}) == 2);
@@ -159,7 +165,7 @@ TEST_CASE_METHOD(Fixture, "a node that refuses in the middle of an upload is hea
     backend.before_begin = []() -> Result<void> {
         return fail(Errc::resource_exhausted, "too many workloads", "wait a little");
     };
-    start();
+    const auto running = start();
     // Larger than all socket buffers together and than what the server takes after a refusal.
     const std::string path = file("large", "");
     std::filesystem::resize_file(path, 200U << 20);
@@ -175,7 +181,7 @@ TEST_CASE_METHOD(Fixture, "an object that breaks off leaves no file") {
         if (broken && ref.hash == last) return fail(Errc::corrupted, "damaged", "");
         return {};
     };
-    start();
+    const auto running = start();
     CHECK(run({"put", file("in", content), "k"}) == 0);
     last = backend.objects["k"].blocks.back().hash;
     broken = true;
@@ -187,7 +193,7 @@ TEST_CASE_METHOD(Fixture, "an object that breaks off leaves no file") {
 }
 
 TEST_CASE_METHOD(Fixture, "a content that is not what its hash says leaves no file") {
-    start();
+    const auto running = start();
     CHECK(run({"put", file("in", "content"), "k"}) == 0);
     backend.objects["k"].sha256 = {};
     CHECK(run({"get", "k", directory / "out"}) == 1);
@@ -196,7 +202,7 @@ TEST_CASE_METHOD(Fixture, "a content that is not what its hash says leaves no fi
 }
 
 TEST_CASE_METHOD(Fixture, "objects are listed, in pages when there are many, and removed") {
-    start();
+    const auto running = start();
     for (const char* key : {"a/1", "a/2", "b"})
         CHECK(run({"put", file("f", key), key}) == 0);
     CHECK(run({"ls"}) == 0);
@@ -269,7 +275,7 @@ TEST_CASE_METHOD(Fixture, "the state of a node is shown as tables and as the API
     backend.on_admin = [&](const std::string& verb, const json&) -> Result<json> {
         return verb == "status" ? status : verb == "nodes" ? nodes : verb == "tree" ? tree : events;
     };
-    start();
+    const auto running = start();
     CHECK(run({"status"}) == 0);
     CHECK(has(out, "running, healthy"));
     CHECK(has(out, "65 s"));
@@ -301,7 +307,7 @@ TEST_CASE_METHOD(Fixture, "the state of a node is shown as tables and as the API
 TEST_CASE_METHOD(Fixture, "odd answers of a node break nothing") {
     json answer;
     backend.on_admin = [&](const std::string&, const json&) -> Result<json> { return answer; };
-    start();
+    const auto running = start();
     for (const json& odd :
          {json(), json(1), json::array(), json::object(),
           json{{"nodes", 1}, {"actors", "x"}, {"events", {1, "x", nullptr}}},
@@ -321,7 +327,7 @@ TEST_CASE_METHOD(Fixture, "commands on actors need a confirmation and the token"
     backend.on_admin = [](const std::string&, const json&) -> Result<json> {
         return json{{"outcome", "killed manager/0"}};
     };
-    start();
+    const auto running = start();
     const std::string token = directory / "token";
     CHECK(run({"--token-file", token, "actor", "kill", "manager/0"}) == 2);
     CHECK(has(err, "--yes"));
@@ -350,7 +356,7 @@ TEST_CASE_METHOD(Fixture, "failures have the promised exit codes and a remedy") 
     backend.on_admin = [&](const std::string&, const json&) -> Result<json> {
         return std::unexpected(*error);
     };
-    start();
+    const auto running = start();
     for (const auto& [code, expected] : std::vector<std::pair<Errc, int>>{{Errc::not_found, 1},
                                                                           {Errc::internal, 1},
                                                                           {Errc::invalid_argument, 2},
@@ -363,7 +369,7 @@ TEST_CASE_METHOD(Fixture, "failures have the promised exit codes and a remedy") 
         CHECK(err == "error: what\n  try: remedy\n");
     }
     const std::string gone = node();
-    server.stop();
+    server->stop();
     CHECK(run_bare({"--node", gone, "status"}, {}) == 3);
     CHECK(has(err, "cannot reach a node at " + gone));
 }
@@ -374,7 +380,7 @@ TEST_CASE_METHOD(Fixture, "a node that does not answer in time is a timeout") {
         gate.pass();
         return json::object();
     };
-    start();
+    const auto running = start();
     CHECK(run({"--timeout", "0.05", "status"}) == 6);
     CHECK(has(err, "--timeout"));
     gate.open();
@@ -427,7 +433,7 @@ TEST_CASE_METHOD(Fixture, "an interrupt in the middle of a download leaves no fi
         if (++reads > 4) gate.pass();
         return {};
     };
-    start();
+    const auto running = start();
     CHECK(run({"put", file("in", content), "k"}) == 0);
     const std::string where = node();
     const std::string target = directory / "out";
