@@ -15,10 +15,14 @@ namespace {
 constexpr std::size_t kSiteBytesMax = 64;
 
 std::unexpected<Error> bad(std::string message) {
-    return fail(Errc::invalid_argument, std::move(message), "the peer sends malformed frames: check its version");
+    return fail(Errc::invalid_argument, std::move(message),
+                "the peer sends malformed frames: check its version");
 }
 
 kj::ArrayPtr<const kj::byte> as_data(ByteView bytes) { return kj::arrayPtr(bytes.data(), bytes.size()); }
+
+/// With its length: a conversion from std::string would end at the first zero byte.
+capnp::Text::Reader text(const std::string& from) { return {from.data(), from.size()}; }
 
 Bytes to_frame(capnp::MessageBuilder& message) {
     const auto flat = capnp::messageToFlatArray(message);
@@ -26,8 +30,9 @@ Bytes to_frame(capnp::MessageBuilder& message) {
     return {bytes.begin(), bytes.end()};
 }
 
-/// Reads a Root with `read(reader)`. Cap'n Proto reports malformed input by throwing; this is the edge where that ends.
-template <class Root, class Read>
+/// Reads a Root with `read(reader)`. Cap'n Proto reports malformed input by throwing; this is the edge where
+/// that ends.
+template<class Root, class Read>
 auto read_root(ByteView frame, Read read) -> decltype(read(std::declval<typename Root::Reader>())) {
     if (frame.size() > kFrameBytesMax) return bad("frame is over the limit");
     if (frame.size() % sizeof(capnp::word) != 0) return bad("frame is not a whole number of words");
@@ -46,7 +51,7 @@ auto read_root(ByteView frame, Read read) -> decltype(read(std::declval<typename
     }
 }
 
-template <class Array>
+template<class Array>
 bool read_exact(capnp::Data::Reader from, Array& out) {
     if (from.size() != out.size()) return false;
     std::copy(from.begin(), from.end(), out.begin());
@@ -59,18 +64,20 @@ bool read_text(capnp::Text::Reader from, std::size_t bytes_max, std::string& out
     return true;
 }
 
-/// Names come back in logs, labels and messages to people, so they have the form that a configuration may give them.
+/// Names come back in logs, labels and messages to people, so they have the form that a configuration may
+/// give them.
 bool read_name(capnp::Text::Reader from, NodeName& out) {
     const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-    return read_text(from, kNodeNameBytesMax, out) && !out.empty() && std::all_of(out.begin(), out.end(), allowed);
+    return read_text(from, kNodeNameBytesMax, out) && !out.empty() &&
+           std::all_of(out.begin(), out.end(), allowed);
 }
 
 void write_offer(schema::ControlOffer::Builder to, const Offer& offer) {
     to.setWireVersion(offer.wire_version);
-    to.setClusterId(offer.cluster_id);
-    to.setName(offer.name);
-    to.setSite(offer.site);
-    to.setPeer(offer.peer);
+    to.setClusterId(text(offer.cluster_id));
+    to.setName(text(offer.name));
+    to.setSite(text(offer.site));
+    to.setPeer(text(offer.peer));
     to.setIncarnation(offer.incarnation);
     to.setHeartbeatIntervalMs(offer.heartbeat_interval_ms);
     to.setHeartbeatTimeoutMs(offer.heartbeat_timeout_ms);
@@ -85,7 +92,8 @@ Result<Offer> read_offer(schema::ControlOffer::Reader from) {
     offer.incarnation = from.getIncarnation();
     offer.heartbeat_interval_ms = from.getHeartbeatIntervalMs();
     offer.heartbeat_timeout_ms = from.getHeartbeatTimeoutMs();
-    if (!read_text(from.getClusterId(), kClusterIdBytesMax, offer.cluster_id)) return bad("cluster id is too long");
+    if (!read_text(from.getClusterId(), kClusterIdBytesMax, offer.cluster_id))
+        return bad("cluster id is too long");
     if (!read_name(from.getName(), offer.name)) return bad("node name is not 1 to 63 of a-z, 0-9 and '-'");
     if (!read_name(from.getPeer(), offer.peer)) return bad("peer name is not 1 to 63 of a-z, 0-9 and '-'");
     if (!read_text(from.getSite(), kSiteBytesMax, offer.site)) return bad("site name is too long");
@@ -97,8 +105,8 @@ Result<Offer> read_offer(schema::ControlOffer::Reader from) {
 
 void write_failure(schema::ControlFailure::Builder to, const Error& error) {
     to.setCode(static_cast<std::uint8_t>(error.code));
-    to.setMessage(error.message.substr(0, kErrorTextBytesMax));
-    to.setRemedy(error.remedy.substr(0, kErrorTextBytesMax));
+    to.setMessage(text(error.message.substr(0, kErrorTextBytesMax)));
+    to.setRemedy(text(error.remedy.substr(0, kErrorTextBytesMax)));
 }
 
 Result<Error> read_failure(schema::ControlFailure::Reader from) {
@@ -106,11 +114,14 @@ Result<Error> read_failure(schema::ControlFailure::Reader from) {
     // A newer peer may know more codes than we do.
     const bool known = from.getCode() <= static_cast<std::uint8_t>(Errc::io_error);
     error.code = known ? static_cast<Errc>(from.getCode()) : Errc::internal;
-    if (!read_text(from.getMessage(), kErrorTextBytesMax, error.message)) return bad("error message is too long");
-    if (!read_text(from.getRemedy(), kErrorTextBytesMax, error.remedy)) return bad("error remedy is too long");
+    if (!read_text(from.getMessage(), kErrorTextBytesMax, error.message))
+        return bad("error message is too long");
+    if (!read_text(from.getRemedy(), kErrorTextBytesMax, error.remedy))
+        return bad("error remedy is too long");
     // It will be shown on terminals: nothing in it may move a cursor.
     for (auto* text : {&error.message, &error.remedy}) {
-        std::replace_if(text->begin(), text->end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+        std::replace_if(
+            text->begin(), text->end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
     }
     return error;
 }
@@ -155,7 +166,9 @@ Result<Sealed> read_sealed(schema::ControlSealed::Reader from) {
     return sealed;
 }
 
-void write(schema::ControlMessage::Builder to, const Hello& hello) { write_offer(to.initHello(), hello.offer); }
+void write(schema::ControlMessage::Builder to, const Hello& hello) {
+    write_offer(to.initHello(), hello.offer);
+}
 
 void write(schema::ControlMessage::Builder to, const HelloAck& ack) {
     auto proof = to.initHelloAck();
@@ -171,19 +184,19 @@ void write(schema::ControlMessage::Builder to, const Confirm& confirm) {
 
 void write(schema::ControlMessage::Builder to, const Refusal& refusal) {
     auto builder = to.initRefusal();
-    builder.setFrom(refusal.from);
+    builder.setFrom(text(refusal.from));
     write_failure(builder.initFailure(), refusal.error);
 }
 
 void write(schema::ControlMessage::Builder to, const Sealed& sealed) {
     auto builder = to.initSealed();
-    builder.setFrom(sealed.from);
+    builder.setFrom(text(sealed.from));
     builder.setIncarnation(sealed.incarnation);
     builder.setMac(as_data(sealed.mac));
     builder.setEnvelope(as_data(sealed.envelope));
 }
 
-template <class T>
+template<class T>
 Result<Message> as_message(Result<T> part) {
     if (!part) return std::unexpected(part.error());
     return Message(std::move(*part));
@@ -191,11 +204,16 @@ Result<Message> as_message(Result<T> part) {
 
 Result<Message> read_message(schema::ControlMessage::Reader from) {
     switch (from.which()) {
-    case schema::ControlMessage::HELLO: return as_message(read_hello(from.getHello()));
-    case schema::ControlMessage::HELLO_ACK: return as_message(read_hello_ack(from.getHelloAck()));
-    case schema::ControlMessage::CONFIRM: return as_message(read_confirm(from.getConfirm()));
-    case schema::ControlMessage::REFUSAL: return as_message(read_refusal(from.getRefusal()));
-    case schema::ControlMessage::SEALED: return as_message(read_sealed(from.getSealed()));
+    case schema::ControlMessage::HELLO:
+        return as_message(read_hello(from.getHello()));
+    case schema::ControlMessage::HELLO_ACK:
+        return as_message(read_hello_ack(from.getHelloAck()));
+    case schema::ControlMessage::CONFIRM:
+        return as_message(read_confirm(from.getConfirm()));
+    case schema::ControlMessage::REFUSAL:
+        return as_message(read_refusal(from.getRefusal()));
+    case schema::ControlMessage::SEALED:
+        return as_message(read_sealed(from.getSealed()));
     }
     return bad("message is of an unknown kind");
 }
@@ -208,7 +226,8 @@ Result<Envelope> read_envelope(schema::ControlEnvelope::Reader from) {
     case schema::ControlEnvelope::REQUEST: {
         Request request;
         const auto reader = from.getRequest();
-        if (!read_text(reader.getService(), kServiceBytesMax, request.service)) return bad("service is too long");
+        if (!read_text(reader.getService(), kServiceBytesMax, request.service))
+            return bad("service is too long");
         request.deadline_ms = std::min(reader.getDeadlineMs(), kDeadlineMsMax);
         request.body.assign(reader.getBody().begin(), reader.getBody().end());
         envelope.content = std::move(request);
@@ -228,7 +247,8 @@ Result<Envelope> read_envelope(schema::ControlEnvelope::Reader from) {
 }
 
 void append(Bytes& out, std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<Byte>(value >> shift));
+    for (int shift = 0; shift < 64; shift += 8)
+        out.push_back(static_cast<Byte>(value >> shift));
 }
 
 void append(Bytes& out, ByteView part) {
@@ -265,10 +285,10 @@ Bytes encode_envelope(const Envelope& envelope) {
     capnp::MallocMessageBuilder builder;
     auto root = builder.initRoot<schema::ControlEnvelope>();
     root.setSequence(envelope.sequence);
-    root.setTrace(envelope.trace);
+    root.setTrace(text(envelope.trace));
     if (const auto* request = std::get_if<Request>(&envelope.content)) {
         auto to = root.initRequest();
-        to.setService(request->service);
+        to.setService(text(request->service));
         to.setDeadlineMs(request->deadline_ms);
         to.setBody(as_data(request->body));
     } else if (const auto* response = std::get_if<Bytes>(&envelope.content)) {
@@ -279,7 +299,9 @@ Bytes encode_envelope(const Envelope& envelope) {
     return to_frame(builder);
 }
 
-Result<Envelope> decode_envelope(ByteView bytes) { return read_root<schema::ControlEnvelope>(bytes, read_envelope); }
+Result<Envelope> decode_envelope(ByteView bytes) {
+    return read_root<schema::ControlEnvelope>(bytes, read_envelope);
+}
 
 Bytes transcript(Role signer, const Offer& dialler, const Offer& acceptor) {
     Bytes out = to_bytes("dwcp control link greeting 1");

@@ -1,10 +1,11 @@
 // What crosses a control link between two nodes, as plain structs, and its Cap'n Proto encoding.
 //
-// A link begins with three greeting messages (Hello, HelloAck, Confirm); afterwards every message is Sealed: an Envelope with
-// a MAC under the session's keys. Any of them may be answered by a Refusal instead. Who says what when: runtime/links/control.
+// A link begins with three greeting messages (Hello, HelloAck, Confirm); afterwards every message is Sealed:
+// an Envelope with a MAC under the session's keys. Any of them may be answered by a Refusal instead. Who says
+// what when: runtime/links/control.
 //
-// encode() cannot fail. decode() checks everything a peer could get wrong, never throws, allocates no more than a
-// small multiple of what it was given, and returns what owns its memory.
+// encode() cannot fail. decode() checks everything a peer could get wrong, never throws, allocates no more
+// than a small multiple of what it was given, and returns what owns its memory.
 #pragma once
 
 #include "protocols/base/ids.hpp"
@@ -18,7 +19,8 @@
 
 namespace dwcp::wire::control {
 
-/// A whole encoded message. CAF buffers without limit, so what it carries is kept small; bulk data has its own links.
+/// A whole encoded message. CAF buffers without limit, so what it carries is kept small; bulk data has its
+/// own links.
 inline constexpr std::size_t kFrameBytesMax = 64U << 10;
 /// What is left for a request's or a response's body after the longest names and the MAC.
 inline constexpr std::size_t kBodyBytesMax = kFrameBytesMax - 1024;
@@ -98,8 +100,8 @@ struct Envelope {
 Bytes encode_envelope(const Envelope& envelope);
 Result<Envelope> decode_envelope(ByteView bytes);
 
-/// What both sides sign: both offers, with a domain and the signer's role, so that a signature made here means nothing
-/// anywhere else and one side's cannot be played back as the other's.
+/// What both sides sign: both offers, with a domain and the signer's role, so that a signature made here
+/// means nothing anywhere else and one side's cannot be played back as the other's.
 enum class Role : std::uint8_t { dialler = 1, acceptor = 2 };
 Bytes transcript(Role signer, const Offer& dialler, const Offer& acceptor);
 

@@ -68,11 +68,11 @@ void Actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit)
         rejected_messages(path()).add();
         if (element->mid.is_request() && element->sender) {
             // By hand: whatever one gives it, CAF's own bouncer says that the receiver is down.
-            element->sender->enqueue(nullptr, element->mid.response_id(),
-                                     caf::make_message(to_caf({Errc::resource_exhausted,
-                                                               "the mailbox of " + path() + " is full",
-                                                               "slow down and try again"})),
-                                     unit);
+            element->sender->enqueue(
+                nullptr, element->mid.response_id(),
+                caf::make_message(to_caf({Errc::resource_exhausted, "the mailbox of " + path() + " is full",
+                                          "slow down and try again"})),
+                unit);
         }
         return;
     }

@@ -5,9 +5,10 @@
 //   ControlFrame   The only thing that crosses nodes: at most kControlFrameBytes of Cap'n Proto bytes. Raw
 //                  bytes cannot carry a float field, which BASP corrupts (an infinity hangs the peer's I/O
 //                  thread), and the length is checked before anything is allocated.
-//   Local<T>       Anything inside the process: one immutable shared T, never copied. Serialising it is logged
-//                  and counted as an error at the sender. CAF drops that error and lets an empty message arrive,
-//                  which every actor of ours counts and answers as an unknown one.
+//   Local<T>       Anything inside the process: one immutable shared T, never copied. Serialising it is
+//   logged
+//                  and counted as an error at the sender. CAF drops that error and lets an empty message
+//                  arrive, which every actor of ours counts and answers as an unknown one.
 //
 // To add a message: declare its struct in the actor's messages.hpp, forward-declare it here and add one line
 // to the block. An unlisted type compiles but arrives empty on the other side; tests/actors round-trips every

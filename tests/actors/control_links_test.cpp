@@ -1,4 +1,5 @@
-// The control link between real actor systems over loopback: coming up, requests both ways, refusals at both ends, restarts.
+// The control link between real actor systems over loopback: coming up, requests both ways, refusals at both
+// ends, restarts.
 #include "protocols/wire/control.hpp"
 #include "runtime/caf/actor.hpp"
 #include "tests/actors/nodes.hpp"
@@ -46,8 +47,8 @@ TEST_CASE("a link comes up and carries requests both ways over its one connectio
 TEST_CASE("a served function learns who asks, and its error arrives as that error") {
     Pair pair;
     pair.b.links().serve_function("who", [](const links::PeerRequest& request) -> Result<Bytes> {
-        return fail(Errc::permission_denied, request.from + " asked for " + request.service + " as " + request.trace,
-                    "ask nicely");
+        return fail(Errc::permission_denied,
+                    request.from + " asked for " + request.service + " as " + request.trace, "ask nicely");
     });
     const auto answer = pair.a.ask("site-b", "who", {});
     REQUIRE(!answer);
@@ -58,17 +59,18 @@ TEST_CASE("a served function learns who asks, and its error arrives as that erro
 
 TEST_CASE("requests that cannot succeed fail at once and say why") {
     Pair pair;
-    const auto code = [&](const std::string& peer, const std::string& service, Bytes body, Duration deadline = 5s) {
+    const auto code = [&](const std::string& peer, const std::string& service, Bytes body,
+                          Duration deadline = 5s) {
         const auto answer = pair.a.ask(peer, service, std::move(body), deadline);
         REQUIRE(!answer);
         CHECK(!answer.error().message.empty());
         return answer.error().code;
     };
     pair.b.links().serve("nobody", "nobody/0");
-    pair.b.links().serve_function("long", [](const links::PeerRequest&) -> Result<Bytes> { return Bytes(100'000, 1); });
-    pair.b.links().serve_function("throws", [](const links::PeerRequest&) -> Result<Bytes> {
-        throw std::runtime_error("a bug");
-    });
+    pair.b.links().serve_function(
+        "long", [](const links::PeerRequest&) -> Result<Bytes> { return Bytes(100'000, 1); });
+    pair.b.links().serve_function(
+        "throws", [](const links::PeerRequest&) -> Result<Bytes> { throw std::runtime_error("a bug"); });
     CHECK(code("site-x", "echo", {}) == Errc::not_found);
     CHECK(code("site-b", "", {}) == Errc::invalid_argument);
     CHECK(code("site-b", "unheard-of", {}) == Errc::unimplemented);
@@ -110,7 +112,8 @@ TEST_CASE("requests beyond the limit of one peer are refused instead of queued")
         return Bytes{};
     });
     std::vector<std::future<Result<Bytes>>> answers;
-    for (int i = 0; i < 300; ++i) answers.push_back(pair.a.begin("site-b", "hold", Bytes(60'000, 1)));
+    for (int i = 0; i < 300; ++i)
+        answers.push_back(pair.a.begin("site-b", "hold", Bytes(60'000, 1)));
     end.set_value();
     int refused = 0;
     for (auto& answer : answers) {
@@ -185,10 +188,11 @@ TEST_CASE("a control port in use is reported with its address and what to do") {
     EventRing events;
     links::ControlOptions options;
     options.listen_port = pair.b.port();
-    const auto started = links::ControlLinks::start(options, {}, system, resolver, pair.a.identity(), *trust, events);
+    const auto started =
+        links::ControlLinks::start(options, {}, system, resolver, pair.a.identity(), *trust, events);
     REQUIRE(!started);
-    CHECK(started.error().message == "cannot listen for control links on 127.0.0.1:" + std::to_string(pair.b.port()) +
-                                         ": Address already in use");
+    CHECK(started.error().message == "cannot listen for control links on 127.0.0.1:" +
+                                         std::to_string(pair.b.port()) + ": Address already in use");
     CHECK(!started.error().remedy.empty());
 }
 
@@ -202,7 +206,8 @@ TEST_CASE("control links neither listen nor dial beyond loopback") {
     const auto start = [&](const std::string& listen_host, const std::vector<links::ControlPeer>& peers) {
         links::ControlOptions options;
         options.listen_host = listen_host;
-        const auto started = links::ControlLinks::start(options, peers, system, resolver, self, *trust, events);
+        const auto started =
+            links::ControlLinks::start(options, peers, system, resolver, self, *trust, events);
         return started ? std::string() : started.error().message;
     };
     CHECK(start("0.0.0.0", {}) == "the control listen address is 0.0.0.0, which is not a loopback address");
@@ -224,7 +229,8 @@ void check_refused(Node& node, const std::string& peer, const std::string& by, c
     CHECK(event->fields.at("reason") == reason);
     CHECK(!event->fields.at("remedy").empty());
     CHECK(!node.peer(peer).up);
-    CHECK(node.eventually([&] { return node.peer(peer).problem.starts_with("refused by " + by + ": " + reason); }));
+    CHECK(node.eventually(
+        [&] { return node.peer(peer).problem.starts_with("refused by " + by + ": " + reason); }));
 }
 
 } // namespace
@@ -305,7 +311,8 @@ TEST_CASE("a node that dials itself says so") {
         fixed.links.listen_port = probe.port();
     }
     Node a{home, "site-a", {{"site-b", "", "127.0.0.1", fixed.links.listen_port}}, fixed};
-    check_refused(a, "site-b", "site-a", "the control address of site-b on site-a leads back to site-a itself");
+    check_refused(a, "site-b", "site-a",
+                  "the control address of site-b on site-a leads back to site-a itself");
 }
 
 TEST_CASE("a refused peer comes up once the reason is gone") {
@@ -375,9 +382,10 @@ class Numbered : public actor::Actor {
 
   protected:
     caf::behavior handlers() override {
-        return {on<links::PeerRequest>([this](const links::PeerRequest& request) -> Result<links::PeerResponse> {
-            return links::PeerResponse{to_bytes(number_ + " for " + request.from)};
-        })};
+        return {
+            on<links::PeerRequest>([this](const links::PeerRequest& request) -> Result<links::PeerResponse> {
+                return links::PeerResponse{to_bytes(number_ + " for " + request.from)};
+            })};
     }
 
   private:

@@ -1,4 +1,5 @@
-// Deterministic actor tests: one thread, simulated time. Nothing runs until run(), no time passes until advance().
+// Deterministic actor tests: one thread, simulated time. Nothing runs until run(), no time passes until
+// advance().
 //
 //   TEST_CASE_METHOD(dwcp::test::ActorFixture, "an actor answers") {
 //       spawn<MyActor>("my/0");
@@ -21,12 +22,16 @@ namespace dwcp::test {
 class ActorFixture {
   public:
     ActorFixture()
-        : system_({.heartbeat_interval_ms = 500, .heartbeat_timeout_ms = 2000, .threads = 0, .deterministic = true}) {}
+        : system_({.heartbeat_interval_ms = 500,
+                   .heartbeat_timeout_ms = 2000,
+                   .threads = 0,
+                   .deterministic = true}) {}
 
     /// Ends what the test has spawned, so that the actor system can end.
     ~ActorFixture() {
         resolver_.clear();
-        for (const auto& handle : spawned_) caf::anon_send_exit(handle, caf::exit_reason::kill);
+        for (const auto& handle : spawned_)
+            caf::anon_send_exit(handle, caf::exit_reason::kill);
         run();
     }
 
@@ -42,12 +47,12 @@ class ActorFixture {
     }
 
     /// Starts an actor and publishes it at `path`, as a supervisor would.
-    template <class A, class... Args>
+    template<class A, class... Args>
     caf::actor spawn(const std::string& path, Args&&... args) {
         return spawn_with_mailbox<A>(path, actor::kMailboxMax, std::forward<Args>(args)...);
     }
 
-    template <class A, class... Args>
+    template<class A, class... Args>
     caf::actor spawn_with_mailbox(const std::string& path, std::size_t mailbox_max, Args&&... args) {
         actor::ActorContext context{.path = path, .resolver = &resolver_, .mailbox_max = mailbox_max};
         const auto stats = context.stats;
@@ -64,7 +69,7 @@ class ActorFixture {
     }
 
     /// A request from outside the actor system whose answer is collected later.
-    template <class Request>
+    template<class Request>
     class Pending {
       public:
         using Reply = typename Request::Reply;
@@ -79,8 +84,9 @@ class ActorFixture {
             fixture_->run();
             if (!(*asker_)->has_next_message()) return std::nullopt;
             std::optional<Result<Reply>> result;
-            handle_.receive([&](const actor::Local<Reply>& reply) { result.emplace(*reply); },
-                            [&](const caf::error& error) { result.emplace(std::unexpected(actor::from_caf(error))); });
+            handle_.receive(
+                [&](const actor::Local<Reply>& reply) { result.emplace(*reply); },
+                [&](const caf::error& error) { result.emplace(std::unexpected(actor::from_caf(error))); });
             return result;
         }
 
@@ -92,13 +98,15 @@ class ActorFixture {
         Handle handle_;
     };
 
-    template <class Request>
-    Pending<Request> begin(const caf::actor& to, Request request, Duration deadline = std::chrono::seconds(5)) {
+    template<class Request>
+    Pending<Request> begin(const caf::actor& to, Request request,
+                           Duration deadline = std::chrono::seconds(5)) {
         return {*this, to, std::move(request), deadline};
     }
 
-    /// Asks whoever lives at `path` now and runs until the answer is there; deadline_exceeded if it does not come.
-    template <class Request>
+    /// Asks whoever lives at `path` now and runs until the answer is there; deadline_exceeded if it does not
+    /// come.
+    template<class Request>
     Result<typename Request::Reply> ask(const std::string& path, Request request) {
         const auto live = resolver_.find(path);
         if (!live) return fail(Errc::unavailable, path + " is not running");

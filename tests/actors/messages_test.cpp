@@ -1,8 +1,7 @@
 // What may stand in a message, and what happens to it at a node's edge.
-#include "runtime/caf/messages.hpp"
-
 #include "runtime/caf/actor.hpp"
 #include "runtime/caf/errors.hpp"
+#include "runtime/caf/messages.hpp"
 #include "runtime/metrics/metrics.hpp"
 #include "tests/actors/nodes.hpp"
 
@@ -21,9 +20,9 @@ using actor::ControlFrame;
 
 namespace {
 
-template <class T>
+template<class T>
 struct IsLocal : std::false_type {};
-template <class T>
+template<class T>
 struct IsLocal<actor::Local<T>> : std::true_type {};
 
 double escaped() {
@@ -32,8 +31,8 @@ double escaped() {
         .value();
 }
 
-/// A message as it would cross to another node and arrive there. Through save() and load(), since CAF's operators drop the
-/// errors of a message's elements.
+/// A message as it would cross to another node and arrive there. Through save() and load(), since CAF's
+/// operators drop the errors of a message's elements.
 Result<caf::message> cross(caf::actor_system& system, const caf::message& message) {
     std::vector<char> buffer;
     caf::binary_serializer sink(system, buffer);
@@ -45,7 +44,7 @@ Result<caf::message> cross(caf::actor_system& system, const caf::message& messag
 }
 
 /// For each type in the id block, at compile time: it is one of the two kinds, and behaves like its kind.
-template <caf::type_id_t Id>
+template<caf::type_id_t Id>
 void check_type(caf::actor_system& system) {
     using T = typename caf::type_by_id<Id>::type;
     INFO(caf::type_name_by_id<Id>::value);
@@ -56,7 +55,8 @@ void check_type(caf::actor_system& system) {
         REQUIRE(arrived->match_elements<ControlFrame>());
         CHECK(arrived->get_as<ControlFrame>(0) == frame);
     } else {
-        static_assert(IsLocal<T>::value, "a message is a ControlFrame or a Local<T>: nothing else has a safe way to cross");
+        static_assert(IsLocal<T>::value,
+                      "a message is a ControlFrame or a Local<T>: nothing else has a safe way to cross");
         const double before = escaped();
         const auto arrived = cross(system, caf::make_message(T{}));
         REQUIRE(!arrived);
@@ -65,7 +65,7 @@ void check_type(caf::actor_system& system) {
     }
 }
 
-template <caf::type_id_t... Offset>
+template<caf::type_id_t... Offset>
 void check_block(caf::actor_system& system, std::integer_sequence<caf::type_id_t, Offset...>) {
     (check_type<caf::id_block::dwcp_messages::begin + Offset>(system), ...);
 }
@@ -102,7 +102,8 @@ TEST_CASE("a control frame of any permitted size crosses whole") {
 
 TEST_CASE("a control frame over the limit is not sent") {
     actor::System system({.threads = 2});
-    const auto arrived = cross(system, caf::make_message(ControlFrame(Bytes(actor::kControlFrameBytes + 1, 0))));
+    const auto arrived =
+        cross(system, caf::make_message(ControlFrame(Bytes(actor::kControlFrameBytes + 1, 0))));
     REQUIRE(!arrived);
     CHECK(arrived.error().code == Errc::too_large);
 }
@@ -129,8 +130,8 @@ TEST_CASE("what cannot cross is answered at once as unknown, and the connection 
     REQUIRE(port);
     const auto remote = here.get().middleman().remote_actor("127.0.0.1", *port);
     REQUIRE(remote);
-    const auto unknown = metrics::counter("dwcp_actor_unknown_messages_total", "Messages that no handler took, by actor.",
-                                          {{"actor", "echo"}});
+    const auto unknown = metrics::counter("dwcp_actor_unknown_messages_total",
+                                          "Messages that no handler took, by actor.", {{"actor", "echo"}});
     const double unknown_before = unknown.value();
     const double escaped_before = escaped();
     caf::scoped_actor self{here.get()};
@@ -165,11 +166,20 @@ TEST_CASE("every error code passes through CAF's errors, the first one too") {
 }
 
 TEST_CASE("infinities, NaNs and subnormal numbers reach a peer bit by bit") {
-    const std::vector<double> sent{INFINITY, -INFINITY, NAN, std::numeric_limits<double>::signaling_NaN(),
-                                   std::numeric_limits<double>::denorm_min(), 1e-310, -0.0, 0.0, 3.5};
+    const std::vector<double> sent{INFINITY,
+                                   -INFINITY,
+                                   NAN,
+                                   std::numeric_limits<double>::signaling_NaN(),
+                                   std::numeric_limits<double>::denorm_min(),
+                                   1e-310,
+                                   -0.0,
+                                   0.0,
+                                   3.5};
     capnp::MallocMessageBuilder message;
-    auto list = message.getRoot<capnp::AnyPointer>().initAs<capnp::List<double>>(static_cast<unsigned>(sent.size()));
-    for (unsigned i = 0; i < sent.size(); ++i) list.set(i, sent[i]);
+    auto list =
+        message.getRoot<capnp::AnyPointer>().initAs<capnp::List<double>>(static_cast<unsigned>(sent.size()));
+    for (unsigned i = 0; i < sent.size(); ++i)
+        list.set(i, sent[i]);
     const auto words = capnp::messageToFlatArray(message);
     const Bytes body(words.asBytes().begin(), words.asBytes().end());
 
@@ -177,7 +187,8 @@ TEST_CASE("infinities, NaNs and subnormal numbers reach a peer bit by bit") {
     Node b{home, "site-b", {dialler("site-a")}};
     Node a{home, "site-a", {b.as_peer()}};
     REQUIRE(a.until_up("site-b"));
-    b.links().serve_function("echo", [](const links::PeerRequest& request) -> Result<Bytes> { return request.body; });
+    b.links().serve_function("echo",
+                             [](const links::PeerRequest& request) -> Result<Bytes> { return request.body; });
     const auto answer = a.ask("site-b", "echo", body);
     REQUIRE(answer);
 

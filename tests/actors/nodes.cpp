@@ -1,13 +1,12 @@
 #include "tests/actors/nodes.hpp"
 
+#include <array>
 #include <fcntl.h>
+#include <filesystem>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <filesystem>
 
 extern char** environ;
 
@@ -17,7 +16,8 @@ namespace {
 /// The first line of what the child says, without its end.
 std::string read_line(int fd) {
     std::string line;
-    for (char c = 0; ::read(fd, &c, 1) == 1 && c != '\n';) line.push_back(c);
+    for (char c = 0; ::read(fd, &c, 1) == 1 && c != '\n';)
+        line.push_back(c);
     return line;
 }
 
@@ -25,7 +25,8 @@ std::string read_line(int fd) {
 
 PeerProcess::PeerProcess(const TempDir& home, const std::string& name, const std::string& dialler,
                          const links::ControlOptions& options, std::uint16_t port) {
-    const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "actors_peer_program";
+    const auto program =
+        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "actors_peer_program";
     std::vector<std::string> words{program.string(),
                                    name,
                                    dialler,
@@ -34,7 +35,8 @@ PeerProcess::PeerProcess(const TempDir& home, const std::string& name, const std
                                    std::to_string(options.heartbeat_interval_ms),
                                    std::to_string(options.heartbeat_timeout_ms)};
     std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
+    for (auto& word : words)
+        argv.push_back(word.data());
     argv.push_back(nullptr);
 
     std::array<int, 2> in{};

@@ -1,4 +1,5 @@
-// Nodes with real actor systems and control links over loopback, several in one process, and one as a process of its own.
+// Nodes with real actor systems and control links over loopback, several in one process, and one as a process
+// of its own.
 #pragma once
 
 #include "runtime/base/events.hpp"
@@ -9,7 +10,6 @@
 #include "tests/actors/temp_dir.hpp"
 
 #include <catch2/catch.hpp>
-#include <sys/types.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -19,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace dwcp::test {
@@ -42,15 +43,18 @@ struct NodeOptions {
 /// One node. The same name and directory again is the same node in its next life.
 class Node {
   public:
-    Node(const TempDir& home, const std::string& name, std::vector<links::ControlPeer> peers, NodeOptions options = {})
+    Node(const TempDir& home, const std::string& name, std::vector<links::ControlPeer> peers,
+         NodeOptions options = {})
         : system_({.heartbeat_interval_ms = options.links.heartbeat_interval_ms,
                    .heartbeat_timeout_ms = options.links.heartbeat_timeout_ms,
                    .threads = 2}) {
         identity_ = identity::load_or_create(home.sub(name), name, "somewhere", options.cluster_id).value();
         std::map<NodeName, std::string> names;
-        for (const auto& peer : peers) names[peer.name] = "";
+        for (const auto& peer : peers)
+            names[peer.name] = "";
         trust_ = identity::TrustStore::open(home.sub(name), names).value();
-        auto started = links::ControlLinks::start(options.links, peers, system_, resolver_, identity_, *trust_, events_);
+        auto started =
+            links::ControlLinks::start(options.links, peers, system_, resolver_, identity_, *trust_, events_);
         if (!started) FAIL(started.error().render());
         links_ = std::move(*started);
         links_->watch([this](const links::PeerState& state) {
@@ -113,7 +117,8 @@ class Node {
                         [promise](Result<Bytes> result) { promise->set_value(std::move(result)); });
         return promise->get_future();
     }
-    Result<Bytes> ask(const std::string& peer, const std::string& service, Bytes body, Duration deadline = 5s) {
+    Result<Bytes> ask(const std::string& peer, const std::string& service, Bytes body,
+                      Duration deadline = 5s) {
         auto answer = begin(peer, service, std::move(body), deadline);
         if (answer.wait_for(kPatience) != std::future_status::ready) FAIL("a request was never answered");
         return answer.get();
@@ -133,7 +138,8 @@ class Node {
     std::unique_ptr<links::ControlLinks> links_;
 };
 
-/// The peer program (peer_program.cpp) as a child process. Serves "echo", and "hold" which answers when the process ends.
+/// The peer program (peer_program.cpp) as a child process. Serves "echo", and "hold" which answers when the
+/// process ends.
 class PeerProcess {
   public:
     /// Accepts links from `dialler`. `port`: 0 for any.
@@ -142,7 +148,9 @@ class PeerProcess {
     ~PeerProcess();
 
     std::uint16_t port() const { return port_; }
-    links::ControlPeer as_peer(const std::string& name) const { return {name, "elsewhere", "127.0.0.1", port_}; }
+    links::ControlPeer as_peer(const std::string& name) const {
+        return {name, "elsewhere", "127.0.0.1", port_};
+    }
     void signal(int number) const;
     /// Kills and reaps it.
     void kill();

@@ -1,8 +1,9 @@
 // Peers that stop, die, or are not what they should be.
 #include "tests/actors/nodes.hpp"
 
-#include <arpa/inet.h>
 #include <catch2/catch.hpp>
+
+#include <arpa/inet.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,7 +31,8 @@ class SilentPort {
         }
     }
     ~SilentPort() {
-        for (const int fd : fillers_) ::close(fd);
+        for (const int fd : fillers_)
+            ::close(fd);
         ::close(listener_);
     }
     SilentPort(const SilentPort&) = delete;
@@ -53,14 +55,16 @@ TEST_CASE("silent and black-holed peers do not keep others from being reached, a
     SilentPort silent(false);
     SilentPort black_hole(true);
     PeerProcess process(home, "site-z", "site-a", kLinks);
-    Node a{home, "site-a",
-           {silent.as_peer("site-b"), black_hole.as_peer("site-c"), process.as_peer("site-z")}};
+    Node a{
+        home, "site-a", {silent.as_peer("site-b"), black_hole.as_peer("site-c"), process.as_peer("site-z")}};
     REQUIRE(a.until_up("site-z"));
     CHECK(a.ask("site-z", "echo", to_bytes("here")) == to_bytes("here"));
-    CHECK(a.eventually([&] { return a.peer("site-b").problem.ends_with("accepted the connection but says nothing"); }));
+    CHECK(a.eventually(
+        [&] { return a.peer("site-b").problem.ends_with("accepted the connection but says nothing"); }));
     CHECK(a.eventually([&] { return a.peer("site-c").problem.ends_with("does not accept the connection"); }));
     // Neither has got hold of CAF's I/O actor: publishing, which goes through it, still works at once.
-    const auto other = a.system().get().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
+    const auto other =
+        a.system().get().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
     const auto port = a.system().get().middleman().publish(other, 0, "127.0.0.1");
     CHECK(port);
     caf::anon_send_exit(other, caf::exit_reason::kill);

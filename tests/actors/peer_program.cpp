@@ -9,11 +9,10 @@
 #include "runtime/identity/identity.hpp"
 #include "runtime/links/control/control_links.hpp"
 
-#include <unistd.h>
-
 #include <future>
 #include <iostream>
 #include <string>
+#include <unistd.h>
 
 using namespace dwcp;
 
@@ -38,20 +37,22 @@ int main(int argc, char** argv) {
     std::promise<void> end;
     const std::shared_future<void> ended = end.get_future().share();
     // The port is of no use: this node only accepts.
-    auto links = links::ControlLinks::start(options, {{dialler, "here", "127.0.0.1", 1}}, system, resolver, *self, **trust,
-                                            events);
+    auto links = links::ControlLinks::start(options, {{dialler, "here", "127.0.0.1", 1}}, system, resolver,
+                                            *self, **trust, events);
     if (!links) {
         std::cerr << links.error().render() << "\n";
         return 1;
     }
-    (*links)->serve_function("echo", [](const links::PeerRequest& request) -> Result<Bytes> { return request.body; });
+    (*links)->serve_function("echo",
+                             [](const links::PeerRequest& request) -> Result<Bytes> { return request.body; });
     (*links)->serve_function("hold", [ended](const links::PeerRequest&) -> Result<Bytes> {
         ended.wait();
         return Bytes{};
     });
     std::cout << (*links)->port() << std::endl;
     char ignored = 0;
-    while (::read(0, &ignored, 1) > 0) {}
+    while (::read(0, &ignored, 1) > 0) {
+    }
     end.set_value();
     return 0;
 }

@@ -1,5 +1,5 @@
-// What somebody who reaches the control port without being a peer, or a peer that does not keep to the rules, can do: nothing
-// but be counted.
+// What somebody who reaches the control port without being a peer, or a peer that does not keep to the rules,
+// can do: nothing but be counted.
 #include "protocols/wire/control.hpp"
 #include "runtime/caf/errors.hpp"
 #include "runtime/caf/messages.hpp"
@@ -29,7 +29,8 @@ double bad_frames(const std::string& peer, const std::string& reason) {
 class ByHand {
   public:
     ByHand(const TempDir& home, const std::string& name, const Node& node)
-        : self_(identity::load_or_create(home.sub(name), name, "", "test").value()), node_(node.identity().name),
+        : self_(identity::load_or_create(home.sub(name), name, "", "test").value()),
+          node_(node.identity().name),
           trust_(identity::TrustStore::open(home.sub(name), {{node_, ""}}).value()), system_({.threads = 2}),
           asker_(system_.get()) {
         const auto remote = system_.get().middleman().remote_actor("127.0.0.1", node.port());
@@ -182,7 +183,8 @@ TEST_CASE("the signature and the key decide who a peer is, not its name") {
     TempDir elsewhere; // another key
     ByHand impostor{elsewhere, "site-a", setting.b};
     auto greeting = impostor.make_greeting();
-    const auto ack = std::get<control::HelloAck>(impostor.ask(control::encode(control::Hello{greeting.own()})));
+    const auto ack =
+        std::get<control::HelloAck>(impostor.ask(control::encode(control::Hello{greeting.own()})));
     REQUIRE(greeting.consider(ack.offer));
     SECTION("with its own key") {
         const auto answer = impostor.ask(control::encode(control::Confirm{ack.offer.nonce, greeting.sign()}));
@@ -192,7 +194,8 @@ TEST_CASE("the signature and the key decide who a peer is, not its name") {
     }
     SECTION("without a signature") {
         const auto answer = impostor.ask(control::encode(control::Confirm{ack.offer.nonce, {}}));
-        CHECK(std::get<control::Refusal>(answer).error.message == "the signature of site-a in the greeting is wrong");
+        CHECK(std::get<control::Refusal>(answer).error.message ==
+              "the signature of site-a in the greeting is wrong");
     }
     CHECK(setting.b.until_event("peer_refused", "site-a"));
 }
@@ -220,11 +223,13 @@ TEST_CASE("nothing of a node can be looked up by name") {
     }
     const auto node = stranger.system().middleman().connect("127.0.0.1", setting.b.port());
     REQUIRE(node);
-    for (const auto name : {caf::atom("gateway"), caf::atom("control"), caf::atom("manager"), caf::atom("boss")}) {
+    for (const auto name :
+         {caf::atom("gateway"), caf::atom("control"), caf::atom("manager"), caf::atom("boss")}) {
         CHECK(!stranger.system().middleman().remote_lookup(name, *node));
     }
     // No factory is registered, so there is nothing that a stranger could spawn.
-    const auto spawned = stranger.system().middleman().remote_spawn<caf::actor>(*node, "gateway", caf::make_message(), 1s);
+    const auto spawned =
+        stranger.system().middleman().remote_spawn<caf::actor>(*node, "gateway", caf::make_message(), 1s);
     CHECK(!spawned);
 }
 

@@ -1,5 +1,5 @@
-// CAF's traps around promises, deadlines, mailboxes and exceptions, on one thread with simulated time. Each test names what
-// an actor of ours can rely on.
+// CAF's traps around promises, deadlines, mailboxes and exceptions, on one thread with simulated time. Each
+// test names what an actor of ours can rely on.
 #include "runtime/caf/actor.hpp"
 #include "runtime/caf/call.hpp"
 #include "runtime/links/control/control_links.hpp"
@@ -66,13 +66,18 @@ struct Fixture : test::ActorFixture {
     caf::actor subject = spawn<Subject>("subject");
     caf::actor asker = spawn<Asker>("asker");
 
-    bool subject_lives() { return begin(subject, make_request("echo")).poll().value_or(fail(Errc::internal, {})).has_value(); }
+    bool subject_lives() {
+        return begin(subject, make_request("echo")).poll().value_or(fail(Errc::internal, {})).has_value();
+    }
     bool asker_lives() {
-        return begin(asker, make_request("echo", "subject")).poll().value_or(fail(Errc::internal, {})).has_value();
+        return begin(asker, make_request("echo", "subject"))
+            .poll()
+            .value_or(fail(Errc::internal, {}))
+            .has_value();
     }
 };
 
-template <class Reply>
+template<class Reply>
 Errc code_of(const std::optional<Result<Reply>>& answer) {
     REQUIRE(answer.has_value());
     REQUIRE(!answer->has_value());
@@ -131,8 +136,10 @@ TEST_CASE_METHOD(Fixture, "a question without an answer reports its deadline and
 TEST_CASE_METHOD(Fixture, "a refusal and a death of the asked do not end the asker") {
     CHECK(code_of(begin(asker, make_request("refuse", "subject")).poll()) == Errc::precondition_failed);
     CHECK(code_of(begin(asker, make_request("quit", "subject")).poll()) == Errc::unavailable);
-    CHECK(code_of(begin(asker, make_request("echo", "subject")).poll()) == Errc::unavailable); // dead, still published
-    CHECK(code_of(begin(asker, make_request("echo", "nowhere")).poll()) == Errc::unavailable); // not published at all
+    CHECK(code_of(begin(asker, make_request("echo", "subject")).poll()) ==
+          Errc::unavailable); // dead, still published
+    CHECK(code_of(begin(asker, make_request("echo", "nowhere")).poll()) ==
+          Errc::unavailable); // not published at all
     resolver().clear();
     CHECK(begin(asker, make_request("echo", "subject")).poll().has_value());
 }
@@ -152,8 +159,9 @@ TEST_CASE_METHOD(Fixture, "a path is resolved at each question, so the next life
 TEST_CASE_METHOD(Fixture, "a full mailbox refuses requests with resource_exhausted and keeps what it has") {
     constexpr std::size_t kMax = 4;
     const auto small = spawn_with_mailbox<Subject>("small", kMax);
-    const auto rejected = metrics::counter("dwcp_actor_mailbox_rejected_total",
-                                           "Messages refused by a full mailbox, by actor.", {{"actor", "small"}});
+    const auto rejected =
+        metrics::counter("dwcp_actor_mailbox_rejected_total", "Messages refused by a full mailbox, by actor.",
+                         {{"actor", "small"}});
     const double before = rejected.value();
     std::vector<std::unique_ptr<caf::scoped_actor>> askers;
     int answered = 0;
@@ -179,7 +187,8 @@ TEST_CASE_METHOD(Fixture, "a full mailbox refuses requests with resource_exhaust
 
 TEST_CASE_METHOD(Fixture, "an exit passes a full mailbox") {
     const auto small = spawn_with_mailbox<Subject>("small", 2);
-    for (int i = 0; i < 10; ++i) caf::anon_send(small, actor::Local<PeerRequest>(make_request("hold")));
+    for (int i = 0; i < 10; ++i)
+        caf::anon_send(small, actor::Local<PeerRequest>(make_request("hold")));
     kill(small);
     CHECK(code_of(begin(small, make_request("echo")).poll()) == Errc::unavailable);
 }
@@ -214,8 +223,10 @@ class Tasks : public actor::Actor {
 TEST_CASE_METHOD(Fixture, "an actor's own tasks pass a full mailbox") {
     Tasks::Seen seen;
     const auto small = spawn_with_mailbox<Tasks>("small", 1, &seen);
-    for (int i = 0; i < 5; ++i) caf::anon_send(small, actor::Local<PeerRequest>(make_request("echo")));
-    for (int i = 0; i < 5; ++i) seen.post([&] { ++seen.posted; });
+    for (int i = 0; i < 5; ++i)
+        caf::anon_send(small, actor::Local<PeerRequest>(make_request("echo")));
+    for (int i = 0; i < 5; ++i)
+        seen.post([&] { ++seen.posted; });
     run();
     CHECK(seen.posted == 5);
     kill(small);
@@ -234,8 +245,8 @@ TEST_CASE_METHOD(Fixture, "tasks and timers of an actor that has ended are dropp
 // ---- what an actor does not expect ----
 
 TEST_CASE_METHOD(Fixture, "an unknown message is counted and answered, and harms nobody") {
-    const auto unknown = metrics::counter("dwcp_actor_unknown_messages_total", "Messages that no handler took, by actor.",
-                                          {{"actor", "subject"}});
+    const auto unknown = metrics::counter("dwcp_actor_unknown_messages_total",
+                                          "Messages that no handler took, by actor.", {{"actor", "subject"}});
     const double before = unknown.value();
     caf::scoped_actor self{system()};
     auto request = self->request(subject, 60s, std::string("what is this?"));
@@ -292,11 +303,12 @@ TEST_CASE("a call from a thread waits for the next life of an actor that is bein
     supervisor.join();
     REQUIRE(answer);
     CHECK((*answer)->body == to_bytes("hello"));
-    const auto nobody = actor::call(system, resolver, "nobody", make_request("echo"), std::chrono::steady_clock::now() + 1ms);
+    const auto nobody =
+        actor::call(system, resolver, "nobody", make_request("echo"), std::chrono::steady_clock::now() + 1ms);
     REQUIRE(!nobody);
     CHECK(nobody.error().code == Errc::unavailable);
-    const auto silent =
-        actor::call(system, resolver, "subject", make_request("hold"), std::chrono::steady_clock::now() + 20ms);
+    const auto silent = actor::call(system, resolver, "subject", make_request("hold"),
+                                    std::chrono::steady_clock::now() + 20ms);
     REQUIRE(!silent);
     CHECK(silent.error().code == Errc::deadline_exceeded);
     caf::anon_send_exit(second, caf::exit_reason::kill);

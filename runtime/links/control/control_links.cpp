@@ -16,22 +16,26 @@ namespace {
 /// Served functions may block on a disk; four at a time keep one slow one from holding up the rest.
 constexpr std::size_t kServerThreads = 4;
 constexpr std::size_t kServerQueueMax = Load::kRequestsMax;
-/// A thread for each peer that is dialled, so that none waits for another's deadline. Beyond this many they may.
+/// A thread for each peer that is dialled, so that none waits for another's deadline. Beyond this many they
+/// may.
 constexpr std::size_t kDialThreadsMax = 16;
 
 std::unexpected<Error> beyond_loopback(const std::string& what, const std::string& host) {
-    return fail(Errc::invalid_argument, fmt::format("{} is {}, which is not a loopback address", what, host),
-                "use 127.0.0.1: control links leave the machine only with TLS, which this version does not have yet");
+    return fail(
+        Errc::invalid_argument, fmt::format("{} is {}, which is not a loopback address", what, host),
+        "use 127.0.0.1: control links leave the machine only with TLS, which this version does not have yet");
 }
 
 Result<void> check(const ControlOptions& options, const std::vector<ControlPeer>& peers, const NodeName& self,
                    caf::actor_system& system) {
-    if (!is_loopback(options.listen_host)) return beyond_loopback("the control listen address", options.listen_host);
+    if (!is_loopback(options.listen_host))
+        return beyond_loopback("the control listen address", options.listen_host);
     std::set<NodeName> names{self};
     for (const ControlPeer& peer : peers) {
         if (!is_loopback(peer.host)) return beyond_loopback("the control address of " + peer.name, peer.host);
         if (!names.insert(peer.name).second) {
-            return fail(Errc::invalid_argument, fmt::format("the name {} is used twice, or is this node's own", peer.name),
+            return fail(Errc::invalid_argument,
+                        fmt::format("the name {} is used twice, or is this node's own", peer.name),
                         "give each [[peers]] entry the name of a different other node");
         }
     }
@@ -39,7 +43,8 @@ Result<void> check(const ControlOptions& options, const std::vector<ControlPeer>
     const auto in_caf = [&](const char* key) { return caf::get_or(system.config(), key, caf::timespan{0}); };
     if (in_caf("middleman.heartbeat-interval") != milliseconds(options.heartbeat_interval_ms) ||
         in_caf("middleman.connection-timeout") != milliseconds(options.heartbeat_timeout_ms)) {
-        return fail(Errc::internal, "the actor system was started with other heartbeat settings than the control links");
+        return fail(Errc::internal,
+                    "the actor system was started with other heartbeat settings than the control links");
     }
     return {};
 }
@@ -67,11 +72,13 @@ class Facade final : public ControlLinks {
 
     Result<void> publish() {
         // With reuse: the port may still have connections of an earlier life in TIME_WAIT.
-        const auto port = system_.middleman().publish(gateway_, options_.listen_port, options_.listen_host.c_str(), true);
+        const auto port =
+            system_.middleman().publish(gateway_, options_.listen_port, options_.listen_host.c_str(), true);
         if (!port) {
             return fail(Errc::unavailable,
                         fmt::format("cannot listen for control links on {}:{}: {}", options_.listen_host,
-                                    options_.listen_port, why_not_listen(options_.listen_host, options_.listen_port)),
+                                    options_.listen_port,
+                                    why_not_listen(options_.listen_host, options_.listen_port)),
                         "stop what uses that port (`ss -ltnp` shows it), or change listen.control");
         }
         port_ = *port;
@@ -89,18 +96,22 @@ class Facade final : public ControlLinks {
         board_->set_service(service, {{}, std::move(server)});
     }
 
-    void request(const NodeName& peer, const std::string& service, Bytes body, Duration deadline, const WorkloadId& trace,
-                 Done done) override {
+    void request(const NodeName& peer, const std::string& service, Bytes body, Duration deadline,
+                 const WorkloadId& trace, Done done) override {
         const auto load = loads_.find(peer);
         auto refusal = refuse_early(peer, service, body, load == loads_.end() ? nullptr : load->second.get());
         // Counted first, so that even the refusals that wait to be delivered are.
-        auto completion = std::make_shared<Completion>(std::move(done), load == loads_.end() ? nullptr : load->second,
-                                                       body.size());
+        auto completion = std::make_shared<Completion>(
+            std::move(done), load == loads_.end() ? nullptr : load->second, body.size());
         if (!refusal) {
-            return post([completion, error = refusal.error()](Gateway&) { completion->finish(std::unexpected(error)); });
+            return post([completion, error = refusal.error()](Gateway&) {
+                completion->finish(std::unexpected(error));
+            });
         }
+        const Duration longest = milliseconds(wire::control::kDeadlineMsMax);
         post([peer, service, body = std::move(body), trace, completion,
-              until = std::chrono::steady_clock::now() + deadline](Gateway& gateway) mutable {
+              until =
+                  std::chrono::steady_clock::now() + std::min(deadline, longest)](Gateway& gateway) mutable {
             gateway.begin_request(peer, service, std::move(body), until, trace, std::move(completion));
         });
     }
@@ -113,7 +124,8 @@ class Facade final : public ControlLinks {
 
   private:
     /// What can be refused without the gateway.
-    static Result<void> refuse_early(const NodeName& peer, const std::string& service, const Bytes& body, const Load* load) {
+    static Result<void> refuse_early(const NodeName& peer, const std::string& service, const Bytes& body,
+                                     const Load* load) {
         if (load == nullptr) {
             return fail(Errc::not_found, fmt::format("there is no peer called \"{}\"", peer),
                         "`dwcp-shell -c nodes` lists the peers");
@@ -122,8 +134,9 @@ class Facade final : public ControlLinks {
             return fail(Errc::invalid_argument, "the name of a service has 1 to 64 characters");
         }
         if (body.size() > wire::control::kBodyBytesMax) {
-            return fail(Errc::too_large, fmt::format("a control request of {} bytes is over the limit of {}", body.size(),
-                                                     wire::control::kBodyBytesMax),
+            return fail(Errc::too_large,
+                        fmt::format("a control request of {} bytes is over the limit of {}", body.size(),
+                                    wire::control::kBodyBytesMax),
                         "bulk data belongs on the data links");
         }
         if (load->requests >= Load::kRequestsMax || load->bytes + body.size() > Load::kBytesMax) {
@@ -133,11 +146,11 @@ class Facade final : public ControlLinks {
         return {};
     }
 
-    template <class Work>
+    template<class Work>
     void post(Work work) const {
         auto* gateway = static_cast<Gateway*>(caf::actor_cast<caf::abstract_actor*>(gateway_));
-        caf::anon_send(gateway_, actor::Local<actor::Task>(
-                                     actor::Task{[gateway, work = std::move(work)]() mutable { work(*gateway); }}));
+        caf::anon_send(gateway_, actor::Local<actor::Task>(actor::Task{
+                                     [gateway, work = std::move(work)]() mutable { work(*gateway); }}));
     }
 
     caf::actor_system& system_;
@@ -154,8 +167,9 @@ class Facade final : public ControlLinks {
 } // namespace
 
 Result<std::unique_ptr<ControlLinks>> ControlLinks::start(const ControlOptions& options,
-                                                          const std::vector<ControlPeer>& peers, actor::System& system,
-                                                          actor::Resolver& resolver, const identity::Identity& self,
+                                                          const std::vector<ControlPeer>& peers,
+                                                          actor::System& system, actor::Resolver& resolver,
+                                                          const identity::Identity& self,
                                                           identity::TrustStore& trust, EventRing& events) {
     if (auto checked = check(options, peers, self.name, system.get()); !checked) {
         return std::unexpected(checked.error());
@@ -176,7 +190,8 @@ Result<std::unique_ptr<ControlLinks>> ControlLinks::start(const ControlOptions& 
         if (self.name < peer.name) ++dialled;
     }
     if (dialled > 0) {
-        setup.diallers = std::make_shared<WorkerPool>("dial", std::min(dialled, kDialThreadsMax), peers.size());
+        setup.diallers =
+            std::make_shared<WorkerPool>("dial", std::min(dialled, kDialThreadsMax), peers.size());
     }
     auto facade = std::make_unique<Facade>(std::move(setup), system, resolver);
     if (auto published = facade->publish(); !published) return std::unexpected(published.error());

@@ -2,19 +2,19 @@
 
 #include "protocols/base/bytes.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace dwcp::links {
 namespace {
@@ -31,7 +31,8 @@ Addresses resolve(const std::string& host, std::uint16_t port) {
     return {found, freeaddrinfo};
 }
 
-/// The beginning of what CAF 0.17 sends first on a connection (caf/io/basp/header.hpp): operation 0, a length, version.
+/// The beginning of what CAF 0.17 sends first on a connection (caf/io/basp/header.hpp): operation 0, a
+/// length, version.
 struct BaspStart {
     static constexpr std::size_t kBytes = 16;
     static constexpr std::uint32_t kPayloadBytesMax = 64U << 10; // a handshake is below 200 bytes
@@ -49,8 +50,8 @@ class Dial {
         : address_(fmt::format("{}:{}", host, port)), deadline_(deadline), cancellation_(cancellation) {}
 
     Result<Descriptor> to(const addrinfo& address) {
-        socket_ = Descriptor(
-            ::socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address.ai_protocol));
+        socket_ = Descriptor(::socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                                      address.ai_protocol));
         if (socket_.get() < 0) return unavailable(std::strerror(errno));
         if (::connect(socket_.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS) {
             return unavailable(std::strerror(errno));
@@ -96,7 +97,8 @@ class Dial {
         for (;;) {
             const auto left = std::chrono::ceil<milliseconds>(deadline_ - std::chrono::steady_clock::now());
             std::array<pollfd, 2> watched{{{socket_.get(), events, 0}, {cancellation_.fd(), POLLIN, 0}}};
-            const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(std::max<long>(0, left.count())));
+            const int ready =
+                ::poll(watched.data(), watched.size(), static_cast<int>(std::max<long>(0, left.count())));
             if (ready < 0 && errno == EINTR) continue;
             if (watched[1].revents != 0) return fail(Errc::cancelled, "this node is shutting down");
             if (watched[0].revents != 0) return {};
@@ -134,7 +136,8 @@ bool is_loopback(const std::string& host) {
     return host == "::1" || host == "localhost";
 }
 
-Result<Descriptor> dial(const std::string& host, std::uint16_t port, TimePoint deadline, const Cancellation& cancellation) {
+Result<Descriptor> dial(const std::string& host, std::uint16_t port, TimePoint deadline,
+                        const Cancellation& cancellation) {
     const auto addresses = resolve(host, port);
     Result<Descriptor> result = fail(Errc::unavailable, fmt::format("cannot find the address of {}", host),
                                      "correct the control address in the [[peers]] entry");

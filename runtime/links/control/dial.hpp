@@ -1,8 +1,9 @@
 // Connecting to a peer's control port without ever waiting longer than a deadline.
 //
-// CAF's own connect blocks its one I/O actor, so that one silent or black-holed peer would stall every other connect on
-// the node, and it then waits for the peer's first bytes for ever. Here both happen on a worker thread, with a deadline and a
-// way to cancel; CAF only gets a socket whose peer has already begun to speak its protocol.
+// CAF's own connect blocks its one I/O actor, so that one silent or black-holed peer would stall every other
+// connect on the node, and it then waits for the peer's first bytes for ever. Here both happen on a worker
+// thread, with a deadline and a way to cancel; CAF only gets a socket whose peer has already begun to speak
+// its protocol.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -47,10 +48,11 @@ class Cancellation {
 /// True for 127.0.0.0/8, ::1 and "localhost". Without TLS, control links do not leave the machine.
 bool is_loopback(const std::string& host);
 
-/// Connects to host:port and waits until the beginning of a BASP handshake can be read (it stays unread). Errors:
-/// unavailable (refused, no answer before the deadline, closed at once), precondition_failed (something else answers there),
-/// cancelled. Blocks; for worker threads.
-Result<Descriptor> dial(const std::string& host, std::uint16_t port, TimePoint deadline, const Cancellation& cancellation);
+/// Connects to host:port and waits until the beginning of a BASP handshake can be read (it stays unread).
+/// Errors: unavailable (refused, no answer before the deadline, closed at once), precondition_failed
+/// (something else answers there), cancelled. Blocks; for worker threads.
+Result<Descriptor> dial(const std::string& host, std::uint16_t port, TimePoint deadline,
+                        const Cancellation& cancellation);
 
 /// Why this process cannot listen on host:port, in the system's words ("Address already in use").
 std::string why_not_listen(const std::string& host, std::uint16_t port);

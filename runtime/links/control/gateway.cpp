@@ -32,7 +32,7 @@ std::uint64_t random_seed() {
 }
 
 /// A throwing callback of somebody else must not take the gateway with it.
-template <class Call>
+template<class Call>
 void guarded(Call call) {
     try {
         call();
@@ -42,7 +42,8 @@ void guarded(Call call) {
 }
 
 std::string why_lost(const caf::error& reason) {
-    return reason == caf::exit_reason::remote_link_unreachable ? "the connection was lost" : "its control gateway ended";
+    return reason == caf::exit_reason::remote_link_unreachable ? "the connection was lost"
+                                                               : "its control gateway ended";
 }
 
 } // namespace
@@ -86,13 +87,16 @@ PeerState Board::peer(const NodeName& name) const {
 std::vector<PeerState> Board::peers() const {
     const std::lock_guard lock(mutex_);
     std::vector<PeerState> states;
-    for (const auto& [name, state] : peers_) states.push_back(state);
+    for (const auto& [name, state] : peers_)
+        states.push_back(state);
     return states;
 }
 
 Gateway::Probe::Probe(const NodeName& peer)
-    : up(metrics::gauge("dwcp_control_peer_up", "Whether the control link to a peer is up (0 or 1).", {{"peer", peer}})),
-      round_trip(metrics::histogram("dwcp_control_round_trip_seconds", "From sending a control request to its answer.",
+    : up(metrics::gauge("dwcp_control_peer_up", "Whether the control link to a peer is up (0 or 1).",
+                        {{"peer", peer}})),
+      round_trip(metrics::histogram("dwcp_control_round_trip_seconds",
+                                    "From sending a control request to its answer.",
                                     metrics::duration_bounds(), {{"peer", peer}})) {
     up.set(0);
 }
@@ -125,13 +129,20 @@ void Gateway::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* uni
 }
 
 void Gateway::start() {
-    for (auto& [name, peer] : peers_) apply(peer, peer.link.start(now()));
+    for (auto& [name, peer] : peers_)
+        apply(peer, peer.link.start(now()));
 }
 
-void Gateway::stop() { quit(caf::exit_reason::user_shutdown); }
+void Gateway::stop() {
+    stopping_ = true;
+    quit(caf::exit_reason::user_shutdown);
+}
 
 void Gateway::ended() {
-    for (auto& [name, peer] : peers_) close_session(peer);
+    // Nobody restarts it, so this must not go unnoticed: the node has to be restarted.
+    if (!stopping_) setup_.events->record("control_gateway_failed", kGatewayPath);
+    for (auto& [name, peer] : peers_)
+        close_session(peer);
     for (auto& [name, peer] : peers_) {
         for (auto& [sequence, request] : std::exchange(peer.in_flight, {})) {
             request.done->finish(fail(Errc::cancelled, "this node's control links have ended"));
@@ -158,19 +169,24 @@ void Gateway::apply(Peer& peer, const PeerLink::Effects& effects) {
     }
     if (effects.change != PeerLink::Change::none) announce(peer, effects.change);
     switch (effects.step) {
-    case PeerLink::Step::none: return;
-    case PeerLink::Step::probe: return dial_peer(peer);
-    case PeerLink::Step::connect: return; // By whoever holds the socket: see dial_peer().
-    case PeerLink::Step::greet: return greet(peer);
-    case PeerLink::Step::ping: return ping(peer);
+    case PeerLink::Step::none:
+        return;
+    case PeerLink::Step::probe:
+        return dial_peer(peer);
+    case PeerLink::Step::connect:
+        return; // By whoever holds the socket: see dial_peer().
+    case PeerLink::Step::greet:
+        return greet(peer);
+    case PeerLink::Step::ping:
+        return ping(peer);
     }
 }
 
 void Gateway::dial_peer(Peer& peer) {
     const auto attempt = peer.link.attempt();
     const auto deadline = now() + milliseconds(setup_.options.connect_timeout_ms);
-    auto job = [this, &peer, attempt, deadline, post = poster(), host = peer.config.host, port = peer.config.port,
-                cancellation = setup_.cancellation] {
+    auto job = [this, &peer, attempt, deadline, post = poster(), host = peer.config.host,
+                port = peer.config.port, cancellation = setup_.cancellation] {
         auto socket = std::make_shared<Result<Descriptor>>(dial(host, port, deadline, *cancellation));
         post([this, &peer, attempt, socket] {
             if (!*socket) return fail_link(peer, attempt, socket->error().message);
@@ -178,27 +194,31 @@ void Gateway::dial_peer(Peer& peer) {
             if (effects.step == PeerLink::Step::connect) connect(peer, std::move(**socket));
         });
     };
-    if (!setup_.diallers->try_submit(std::move(job))) fail_link(peer, attempt, "too many connects are under way");
+    if (!setup_.diallers->try_submit(std::move(job)))
+        fail_link(peer, attempt, "too many connects are under way");
 }
 
-/// Gives the socket to CAF's broker directly. Its public connect would open a second one, blocking, and remembers an
-/// address whose handshake is pending, so that all later attempts would share the fate of a stuck one.
+/// Gives the socket to CAF's broker directly. Its public connect would open a second one, blocking, and
+/// remembers an address whose handshake is pending, so that all later attempts would share the fate of a
+/// stuck one.
 void Gateway::connect(Peer& peer, Descriptor socket) {
     const auto attempt = peer.link.attempt();
     auto& middleman = system().middleman();
     const auto broker = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
     caf::io::scribe_ptr scribe = middleman.backend().new_scribe(socket.release());
-    this->request(broker, milliseconds(setup_.options.connect_timeout_ms), caf::connect_atom_v, std::move(scribe),
-                  peer.config.port)
+    this->request(broker, milliseconds(setup_.options.connect_timeout_ms), caf::connect_atom_v,
+                  std::move(scribe), peer.config.port)
         .then(
-            [this, &peer, attempt](const caf::node_id&, const caf::strong_actor_ptr& remote, const std::set<std::string>&) {
+            [this, &peer, attempt](const caf::node_id&, const caf::strong_actor_ptr& remote,
+                                   const std::set<std::string>&) {
                 if (!peer.link.is_current(attempt, PeerLink::State::connecting)) return;
                 if (!remote) return fail_link(peer, attempt, "nothing is published at its control port");
                 peer.remote = caf::actor_cast<caf::actor>(remote);
                 apply(peer, peer.link.connected(attempt));
             },
             [this, &peer, attempt](const caf::error& error) {
-                fail_link(peer, attempt, "the connection failed during CAF's handshake: " + caf::to_string(error));
+                fail_link(peer, attempt,
+                          "the connection failed during CAF's handshake: " + caf::to_string(error));
             });
 }
 
@@ -220,16 +240,18 @@ void Gateway::close_session(Peer& peer) {
 
 void Gateway::fail_link(Peer& peer, std::uint64_t attempt, const std::string& problem) {
     if (attempt != peer.link.attempt() || peer.link.state() == PeerLink::State::down) return;
-    log::debug("peer_attempt_failed", {{"peer", peer.config.name}, {"problem", problem}}, {.actor = kGatewayPath});
+    log::debug("peer_attempt_failed", {{"peer", peer.config.name}, {"problem", problem}},
+               {.actor = kGatewayPath});
     close_session(peer);
     apply(peer, peer.link.failed(attempt, problem, now()));
     setup_.board->update(peer.config.name, [&](PeerState& state) { state.problem = problem; });
 }
 
-/// Learns of the end of the peer's gateway, of its process and of the connection. Attached to the proxy itself and not by a
-/// monitor, whose down messages would not tell two proxies of one actor apart.
+/// Learns of the end of the peer's gateway, of its process and of the connection. Attached to the proxy
+/// itself and not by a monitor, whose down messages would not tell two proxies of one actor apart.
 void Gateway::watch_remote(Peer& peer) {
-    const auto lost = [this, &peer, attempt = peer.link.attempt(), post = poster()](const caf::error& reason) {
+    const auto lost = [this, &peer, attempt = peer.link.attempt(),
+                       post = poster()](const caf::error& reason) {
         post([this, &peer, attempt, reason] { fail_link(peer, attempt, why_lost(reason)); });
     };
     caf::actor_cast<caf::abstract_actor*>(peer.remote)->attach_functor(lost);
@@ -247,19 +269,24 @@ void Gateway::announce(Peer& peer, PeerLink::Change change) {
         if (peer.session) state.incarnation = peer.session->peer_incarnation();
     });
     const PeerState state = setup_.board->peer(name);
-    if (refused) note_refusal(name, peer.refused_by, peer.refusal);
+    if (refused)
+        note_refusal(name, peer.refused_by, peer.refusal);
     else if (up) {
-        setup_.events->record("peer_up", name,
-                              {{"address", state.address}, {"incarnation", fmt::format("{:016x}", state.incarnation)}});
-    } else setup_.events->record("peer_down", name, {{"reason", state.problem}});
+        setup_.events->record(
+            "peer_up", name,
+            {{"address", state.address}, {"incarnation", fmt::format("{:016x}", state.incarnation)}});
+    } else
+        setup_.events->record("peer_down", name, {{"reason", state.problem}});
     if (change == PeerLink::Change::down) {
-        const Error error{Errc::unavailable, fmt::format("{} went down before it answered: {}", name, state.problem),
+        const Error error{Errc::unavailable,
+                          fmt::format("{} went down before it answered: {}", name, state.problem),
                           "try again; it may still have happened"};
         for (auto& [sequence, request] : std::exchange(peer.in_flight, {})) {
             request.done->finish(std::unexpected(error));
         }
     }
-    for (const auto& watcher : watchers_) guarded([&] { watcher(state); });
+    for (const auto& watcher : watchers_)
+        guarded([&] { watcher(state); });
 }
 
 } // namespace dwcp::links

@@ -1,10 +1,10 @@
-// The actor at the control port: the one thing of a node that other nodes can reach through CAF. It greets, keeps one link
-// and at most one session a peer, and passes authenticated requests on; it decides little itself (peer_link.hpp,
-// greeting.hpp, session.hpp do).
+// The actor at the control port: the one thing of a node that other nodes can reach through CAF. It greets,
+// keeps one link and at most one session a peer, and passes authenticated requests on; it decides little
+// itself (peer_link.hpp, greeting.hpp, session.hpp do).
 //
-// Life cycle: one a node, spawned and published by ControlLinks::start(), and never restarted: handles of it that peers
-// hold stay good for as long as the node lives. It ends only through stop(): exit messages are dropped, because anyone who
-// reaches the port could send one. Everything here runs inside the actor.
+// Life cycle: one a node, spawned and published by ControlLinks::start(), and never restarted: handles of it
+// that peers hold stay good for as long as the node lives. It ends only through stop(): exit messages are
+// dropped, because anyone who reaches the port could send one. Everything here runs inside the actor.
 #pragma once
 
 #include "runtime/base/worker_pool.hpp"
@@ -30,8 +30,8 @@ namespace dwcp::links {
 /// The path of the gateway in logs, metrics and the actor tree.
 inline constexpr const char* kGatewayPath = "control/gateway";
 
-/// What is under way to one peer, by requests and by their bytes. CAF buffers what a stalled peer does not take without
-/// limit, so the limit is here: beyond it requests are refused at once.
+/// What is under way to one peer, by requests and by their bytes. CAF buffers what a stalled peer does not
+/// take without limit, so the limit is here: beyond it requests are refused at once.
 struct Load {
     static constexpr std::size_t kRequestsMax = 1024;
     static constexpr std::size_t kBytesMax = 16U << 20;
@@ -39,7 +39,8 @@ struct Load {
     std::atomic<std::size_t> bytes{0};
 };
 
-/// A callback that is called exactly once, come what may: also when what holds it is dropped, as a mailbox is at its end.
+/// A callback that is called exactly once, come what may: also when what holds it is dropped, as a mailbox is
+/// at its end.
 class Completion {
   public:
     /// `load` may be null: the request is then not counted.
@@ -67,7 +68,7 @@ class Board {
   public:
     void set_service(const std::string& name, Service service);
     std::optional<Service> find_service(const std::string& name) const;
-    template <class Change>
+    template<class Change>
     void update(const NodeName& peer, Change change) {
         const std::lock_guard lock(mutex_);
         change(peers_[peer]);
@@ -89,7 +90,8 @@ struct GatewaySetup {
     EventRing* events = nullptr;
     std::shared_ptr<Board> board;
     std::map<NodeName, std::shared_ptr<Load>> loads;
-    std::shared_ptr<WorkerPool> diallers; ///< A thread for each peer that this node dials; null if there is none.
+    std::shared_ptr<WorkerPool>
+        diallers; ///< A thread for each peer that this node dials; null if there is none.
     std::shared_ptr<WorkerPool> servers;
     std::shared_ptr<const Cancellation> cancellation;
 };
@@ -101,7 +103,7 @@ class Gateway : public actor::Actor {
     void start();
     void stop();
     void begin_request(const NodeName& peer, const std::string& service, Bytes body, TimePoint deadline,
-                 const WorkloadId& trace, std::shared_ptr<Completion> done);
+                       const WorkloadId& trace, std::shared_ptr<Completion> done);
     void watch(ControlLinks::Watcher watcher);
 
     void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit) override;
@@ -133,6 +135,7 @@ class Gateway : public actor::Actor {
         std::size_t serving = 0;
         NodeName refused_by;
         Error refusal;
+        TimePoint next_refusal_at{};
     };
     /// A greeting that this end has answered as the acceptor and that waits for its Confirm.
     struct Pending {
@@ -168,7 +171,8 @@ class Gateway : public actor::Actor {
                            ControlLinks::Done answer);
     void send_request(Peer& peer, wire::control::Request request, const WorkloadId& trace, Duration left,
                       std::shared_ptr<Completion> done);
-    void take_answer(Peer& peer, std::uint64_t attempt, std::uint64_t sequence, const actor::ControlFrame& frame);
+    void take_answer(Peer& peer, std::uint64_t attempt, std::uint64_t sequence,
+                     const actor::ControlFrame& frame);
     void give_up(Peer& peer, std::uint64_t attempt, std::uint64_t sequence, const Error& error);
     void reject(actor::Ticket ticket, const NodeName& from, BadFrame reason);
     void count_bad(const NodeName& from, BadFrame reason);
@@ -183,7 +187,8 @@ class Gateway : public actor::Actor {
     std::map<NodeName, Peer> peers_; ///< Never changes its members, so references into it stay good.
     std::deque<Pending> pending_;
     std::vector<ControlLinks::Watcher> watchers_;
-    TimePoint next_stranger_event_{};
+    TimePoint next_refusal_at_{}; ///< Of those who are no peers.
+    bool stopping_ = false;
 };
 
 } // namespace dwcp::links

@@ -14,11 +14,16 @@ using namespace wire;
 
 namespace {
 
-/// Greetings answered but not confirmed. A cluster's worth; the oldest gives way, so strangers cannot fill it for good.
+/// Greetings answered but not confirmed. A cluster's worth; the oldest gives way, so strangers cannot fill it
+/// for good.
 constexpr std::size_t kPendingMax = 64;
 
-/// Strangers can knock as often as they like; the event ring must not be theirs.
-constexpr milliseconds kStrangerEventEvery{1000};
+/// Who has proven nothing can knock as often as he likes; the event ring must not be his.
+constexpr milliseconds kRefusalEventEvery{1000};
+
+/// What a gateway says to a frame it knows nothing of, as a node does that was restarted in the middle of a
+/// greeting. It gives no reason, so it is no reason to wait long.
+bool is_curt(const Error& error) { return error.code == Errc::unauthenticated && error.remedy.empty(); }
 
 } // namespace
 
@@ -34,7 +39,9 @@ void Gateway::greet(Peer& peer) {
     this->request(peer.remote, milliseconds(setup_.options.connect_timeout_ms),
                   ControlFrame(control::encode(control::Hello{peer.greeting->own()})))
         .then([this, &peer, attempt](const ControlFrame& frame) { take_hello_ack(peer, attempt, frame); },
-              [this, &peer, attempt](const caf::error&) { fail_link(peer, attempt, "it does not answer the greeting"); });
+              [this, &peer, attempt](const caf::error&) {
+                  fail_link(peer, attempt, "it does not answer the greeting");
+              });
 }
 
 void Gateway::take_hello_ack(Peer& peer, std::uint64_t attempt, const ControlFrame& frame) {
@@ -42,6 +49,7 @@ void Gateway::take_hello_ack(Peer& peer, std::uint64_t attempt, const ControlFra
     const auto message = control::decode(frame.view());
     if (message) {
         if (const auto* refusal = std::get_if<control::Refusal>(&*message)) {
+            if (is_curt(refusal->error)) return fail_link(peer, attempt, "it does not know of this greeting");
             return refuse_link(peer, attempt, refusal->from, refusal->error);
         }
     }
@@ -56,15 +64,19 @@ void Gateway::take_hello_ack(Peer& peer, std::uint64_t attempt, const ControlFra
     auto session = accepted ? greeting.make_session() : Result<Session>(std::unexpected(accepted.error()));
     if (!session) {
         // In place of the confirmation, so that the other end can say why as well.
-        this->send(peer.remote, ControlFrame(control::encode(control::Refusal{setup_.self.name, session.error()})));
+        this->send(peer.remote,
+                   ControlFrame(control::encode(control::Refusal{setup_.self.name, session.error()})));
         return refuse_link(peer, attempt, setup_.self.name, session.error());
     }
     // From here on the acceptor may send sealed frames: it is up as soon as it has the confirmation.
     peer.session = std::make_shared<Session>(std::move(*session));
     const control::Confirm confirm{ack->offer.nonce, greeting.sign()};
-    this->request(peer.remote, milliseconds(setup_.options.connect_timeout_ms), ControlFrame(control::encode(confirm)))
+    this->request(peer.remote, milliseconds(setup_.options.connect_timeout_ms),
+                  ControlFrame(control::encode(confirm)))
         .then([this, &peer, attempt](const ControlFrame& answer) { take_welcome(peer, attempt, answer); },
-              [this, &peer, attempt](const caf::error&) { fail_link(peer, attempt, "it does not answer the greeting"); });
+              [this, &peer, attempt](const caf::error&) {
+                  fail_link(peer, attempt, "it does not answer the greeting");
+              });
 }
 
 void Gateway::take_welcome(Peer& peer, std::uint64_t attempt, const ControlFrame& frame) {
@@ -72,17 +84,20 @@ void Gateway::take_welcome(Peer& peer, std::uint64_t attempt, const ControlFrame
     const auto message = control::decode(frame.view());
     if (message) {
         if (const auto* refusal = std::get_if<control::Refusal>(&*message)) {
+            if (is_curt(refusal->error)) return fail_link(peer, attempt, "it does not know of this greeting");
             return refuse_link(peer, attempt, refusal->from, refusal->error);
         }
     }
     const auto* sealed = message ? std::get_if<control::Sealed>(&*message) : nullptr;
     auto opened = sealed != nullptr ? peer.session->open(*sealed) : std::unexpected(BadFrame::wrong_kind);
-    if (opened && !std::holds_alternative<Bytes>(opened->content)) opened = std::unexpected(BadFrame::wrong_kind);
+    if (opened && !std::holds_alternative<Bytes>(opened->content))
+        opened = std::unexpected(BadFrame::wrong_kind);
     if (!opened) {
         count_bad(peer.config.name, opened.error());
         return fail_link(peer, attempt, "it ends the greeting with a frame that is not authentic");
     }
-    setup_.board->update(peer.config.name, [&](PeerState& state) { state.site = peer.greeting->theirs().site; });
+    setup_.board->update(peer.config.name,
+                         [&](PeerState& state) { state.site = peer.greeting->theirs().site; });
     peer.greeting.reset();
     apply(peer, peer.link.greeted(attempt, now()));
     watch_remote(peer);
@@ -95,13 +110,13 @@ void Gateway::take_hello(Ticket ticket, const control::Offer& offer, const caf::
     Greeting greeting(setup_.self, greeting_settings(), control::Role::acceptor, offer.name);
     auto accepted = greeting.consider(offer);
     if (accepted && peer == nullptr) {
-        accepted = fail(Errc::permission_denied,
-                        fmt::format("{} is not a peer of {}", offer.name, setup_.self.name),
-                        fmt::format("add a [[peers]] entry for {} on {}", offer.name, setup_.self.name));
+        accepted =
+            fail(Errc::permission_denied, fmt::format("{} is not a peer of {}", offer.name, setup_.self.name),
+                 fmt::format("add a [[peers]] entry for {} on {}", offer.name, setup_.self.name));
     } else if (accepted && setup_.self.name < offer.name) {
         accepted = fail(Errc::precondition_failed,
-                        fmt::format("{} must not dial {}: of two nodes, the one whose name sorts first dials", offer.name,
-                                    setup_.self.name),
+                        fmt::format("{} must not dial {}: of two nodes, the one whose name sorts first dials",
+                                    offer.name, setup_.self.name),
                         "run the same version on both nodes");
     }
     if (!accepted) {
@@ -123,7 +138,8 @@ void Gateway::take_confirm(Ticket ticket, const control::Confirm& confirm) {
     pending_.erase(found);
     const control::Offer& offer = pending.greeting.theirs();
     auto proven = pending.greeting.prove(confirm.signature, *setup_.trust);
-    auto session = proven ? pending.greeting.make_session() : Result<Session>(std::unexpected(proven.error()));
+    auto session =
+        proven ? pending.greeting.make_session() : Result<Session>(std::unexpected(proven.error()));
     if (!session) {
         refuse_stranger(offer.name, setup_.self.name, session.error());
         return reply(ticket, control::Refusal{setup_.self.name, session.error()});
@@ -151,16 +167,18 @@ void Gateway::refuse_link(Peer& peer, std::uint64_t attempt, const NodeName& by,
 /// Of somebody who has not proven to be `name`: it shows on that peer's link only if the link is down anyway.
 void Gateway::refuse_stranger(const NodeName& name, const NodeName& by, const Error& error) {
     Peer* peer = find(name);
+    TimePoint& next_at = peer != nullptr ? peer->next_refusal_at : next_refusal_at_;
+    if (now() < next_at) return;
+    next_at = now() + kRefusalEventEvery;
     if (peer != nullptr && peer->link.state() == PeerLink::State::down) {
         return refuse_link(*peer, peer->link.attempt(), by, error);
     }
-    if (now() < next_stranger_event_) return;
-    next_stranger_event_ = now() + kStrangerEventEvery;
     note_refusal(name, by, error);
 }
 
 void Gateway::note_refusal(const NodeName& name, const NodeName& by, const Error& error) {
-    setup_.events->record("peer_refused", name, {{"by", by}, {"reason", error.message}, {"remedy", error.remedy}});
+    setup_.events->record("peer_refused", name,
+                          {{"by", by}, {"reason", error.message}, {"remedy", error.remedy}});
 }
 
 } // namespace dwcp::links

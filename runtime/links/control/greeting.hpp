@@ -1,12 +1,14 @@
-// The greeting that opens a link: three messages after which both ends know who the other is and share session keys.
+// The greeting that opens a link: three messages after which both ends know who the other is and share
+// session keys.
 //
 //   dialler  ── Hello(offer) ──────────────────────▶  acceptor
 //            ◀── HelloAck(offer, signature) ────────
 //            ── Confirm(signature) ────────────────▶
 //            ◀── a sealed, empty response ──────────
 //
-// Both signatures cover both offers, so both nonces, both session keys and everything either side claimed. What an end does
-// not accept it says in one sentence that makes sense on both ends, with what to do about it. Pure but for random numbers.
+// Both signatures cover both offers, so both nonces, both session keys and everything either side claimed.
+// What an end does not accept it says in one sentence that makes sense on both ends, with what to do about
+// it. Pure but for random numbers.
 #pragma once
 
 #include "protocols/wire/control.hpp"
@@ -27,7 +29,8 @@ class Greeting {
     };
 
     /// As `role`, towards the node called `peer`.
-    Greeting(const identity::Identity& self, const Settings& settings, wire::control::Role role, const NodeName& peer);
+    Greeting(const identity::Identity& self, const Settings& settings, wire::control::Role role,
+             const NodeName& peer);
 
     const wire::control::Offer& own() const { return own_; }
     const wire::control::Offer& theirs() const { return theirs_; }

@@ -50,10 +50,10 @@ PeerLink::Effects PeerLink::go_up(TimePoint now) {
     state_ = State::up;
     problem_.clear();
     refused_ = false;
-    pinging_ = false;
+    pinging_ = true; // The first ping is sent at once: it gives the round trip time and proves the way back.
     up_since_ = last_heard_ = now;
     wake_at_ = now + settings_.ping_after;
-    return {.change = Change::up, .wake_at = wake_at_};
+    return {.step = Step::ping, .change = Change::up, .wake_at = wake_at_};
 }
 
 PeerLink::Effects PeerLink::failed(std::uint64_t attempt, std::string problem, TimePoint now) {
@@ -91,7 +91,8 @@ void PeerLink::heard(TimePoint now) {
     pinging_ = false;
 }
 
-/// Exponential backoff with 'equal jitter': between half and the whole of a pause that doubles up to the maximum.
+/// Exponential backoff with 'equal jitter': between half and the whole of a pause that doubles up to the
+/// maximum.
 TimePoint PeerLink::wait_from(TimePoint now) {
     pause_ = std::clamp(pause_, settings_.reconnect_min, settings_.reconnect_max);
     const Duration half = pause_ / 2;

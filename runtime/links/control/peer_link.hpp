@@ -1,11 +1,13 @@
-// One peer's link as a decision core: when to try, when to wait, when it is up, and what to tell. No clock, no threads, no
-// CAF: (event, now) -> effects. The gateway performs the effects and reports what came of them.
+// One peer's link as a decision core: when to try, when to wait, when it is up, and what to tell. No clock,
+// no threads, no CAF: (event, now) -> effects. The gateway performs the effects and reports what came of
+// them.
 //
 //   down ──wake──▶ probing ──▶ connecting ──▶ greeting ──▶ up        the dialling end
 //   down ─────────────────accepted──────────────────────▶ up        the accepting end, which only waits
 //
-// Every attempt to come up has a number. An event names the attempt it belongs to, and one of an earlier attempt changes
-// nothing: results may arrive late and in any order. A link that dials always has either a wake or an attempt under way.
+// Every attempt to come up has a number. An event names the attempt it belongs to, and one of an earlier
+// attempt changes nothing: results may arrive late and in any order. A link that dials always has either a
+// wake or an attempt under way.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -35,7 +37,8 @@ class PeerLink {
     struct Effects {
         Step step = Step::none;
         Change change = Change::none;
-        std::optional<TimePoint> wake_at = std::nullopt; ///< Call wake() then. An extra or late wake does no harm.
+        std::optional<TimePoint> wake_at =
+            std::nullopt; ///< Call wake() then. An extra or late wake does no harm.
     };
 
     /// `seed`: for the jitter, so that the nodes of a cluster do not retry in step.
@@ -61,7 +64,9 @@ class PeerLink {
     State state() const { return state_; }
     bool up() const { return state_ == State::up; }
     std::uint64_t attempt() const { return attempt_; }
-    bool is_current(std::uint64_t attempt, State state) const { return attempt == attempt_ && state == state_; }
+    bool is_current(std::uint64_t attempt, State state) const {
+        return attempt == attempt_ && state == state_;
+    }
     /// Why it is not up; empty while it is.
     const std::string& problem() const { return problem_; }
 

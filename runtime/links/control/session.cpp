@@ -7,9 +7,11 @@ using namespace wire;
 bool ReplayWindow::admit(std::uint64_t sequence) {
     if (sequence + kWidth <= highest_) return false;
     if (sequence > highest_) {
-        if (sequence - highest_ >= kWidth) seen_.reset();
+        if (sequence - highest_ >= kWidth)
+            seen_.reset();
         else
-            for (auto skipped = highest_ + 1; skipped < sequence; ++skipped) seen_.reset(skipped % kWidth);
+            for (auto skipped = highest_ + 1; skipped < sequence; ++skipped)
+                seen_.reset(skipped % kWidth);
         highest_ = sequence;
         seen_.set(sequence % kWidth);
         return true;
@@ -21,13 +23,20 @@ bool ReplayWindow::admit(std::uint64_t sequence) {
 
 std::string_view to_string(BadFrame reason) {
     switch (reason) {
-    case BadFrame::undecodable: return "undecodable";
-    case BadFrame::no_session: return "no_session";
-    case BadFrame::stale_incarnation: return "stale_incarnation";
-    case BadFrame::bad_mac: return "bad_mac";
-    case BadFrame::replayed: return "replayed";
-    case BadFrame::wrong_kind: return "wrong_kind";
-    case BadFrame::refused: return "refused";
+    case BadFrame::undecodable:
+        return "undecodable";
+    case BadFrame::no_session:
+        return "no_session";
+    case BadFrame::stale_incarnation:
+        return "stale_incarnation";
+    case BadFrame::bad_mac:
+        return "bad_mac";
+    case BadFrame::replayed:
+        return "replayed";
+    case BadFrame::wrong_kind:
+        return "wrong_kind";
+    case BadFrame::refused:
+        return "refused";
     }
     return "unknown";
 }

@@ -1,7 +1,7 @@
 // One session with one peer: what it sends is sealed under the session's keys, what it receives is checked.
 //
-// Made when a greeting succeeds, dropped when the link goes down; a session never outlives either side's incarnation. Used by the
-// gateway only; not thread-safe.
+// Made when a greeting succeeds, dropped when the link goes down; a session never outlives either side's
+// incarnation. Used by the gateway only; not thread-safe.
 #pragma once
 
 #include "protocols/wire/control.hpp"
@@ -13,8 +13,9 @@
 
 namespace dwcp::links {
 
-/// Remembers which sequence numbers were seen. Requests run concurrently and may overtake each other a little, so numbers
-/// within the window are accepted in any order, each once; what lies before it is refused (RFC 4303, section 3.4.3).
+/// Remembers which sequence numbers were seen. Requests run concurrently and may overtake each other a
+/// little, so numbers within the window are accepted in any order, each once; what lies before it is refused
+/// (RFC 4303, section 3.4.3).
 class ReplayWindow {
   public:
     static constexpr std::uint64_t kWidth = 1024;
@@ -28,7 +29,15 @@ class ReplayWindow {
 };
 
 /// Why a frame was not accepted. The names are label values of dwcp_control_bad_frames_total.
-enum class BadFrame : std::uint8_t { undecodable, no_session, stale_incarnation, bad_mac, replayed, wrong_kind, refused };
+enum class BadFrame : std::uint8_t {
+    undecodable,
+    no_session,
+    stale_incarnation,
+    bad_mac,
+    replayed,
+    wrong_kind,
+    refused
+};
 std::string_view to_string(BadFrame reason);
 
 class Session {

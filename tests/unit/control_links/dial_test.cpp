@@ -1,15 +1,14 @@
 // Whoever answers, or does not, dial() returns by its deadline.
+#include "protocols/base/bytes.hpp"
 #include "runtime/links/control/dial.hpp"
 
-#include "protocols/base/bytes.hpp"
+#include <catch2/catch.hpp>
 
 #include <arpa/inet.h>
-#include <catch2/catch.hpp>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <chrono>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace dwcp;
 using namespace dwcp::links;
@@ -158,7 +157,8 @@ TEST_CASE("a closed port is refused at once and a cancelled dial ends at once") 
 }
 
 TEST_CASE("only loopback hosts count as loopback") {
-    for (const char* host : {"127.0.0.1", "127.255.0.9", "::1", "localhost"}) CHECK(is_loopback(host));
+    for (const char* host : {"127.0.0.1", "127.255.0.9", "::1", "localhost"})
+        CHECK(is_loopback(host));
     for (const char* host : {"0.0.0.0", "10.0.0.1", "::", "example.org", "127.0.0.1.example.org", ""}) {
         CHECK(!is_loopback(host));
     }

@@ -12,7 +12,8 @@ using wire::control::Role;
 namespace {
 
 identity::Identity make_identity(const std::string& name) {
-    return {name, "here", "test", 42, std::make_shared<const crypto::SigningKey>(crypto::SigningKey::generate())};
+    return {name, "here", "test", 42,
+            std::make_shared<const crypto::SigningKey>(crypto::SigningKey::generate())};
 }
 
 const Greeting::Settings kSettings{1, 500, 2000};
@@ -132,8 +133,9 @@ TEST_CASE("both ends refuse different heartbeat settings") {
     const auto [by_a, by_b] = ends.consider();
     REQUIRE(!by_a);
     REQUIRE(!by_b);
-    CHECK(by_a.error().message == "heartbeat settings differ: site-a has interval 500 ms and timeout 3000 ms, "
-                                  "site-b has 500 ms and 2000 ms");
+    CHECK(by_a.error().message ==
+          "heartbeat settings differ: site-a has interval 500 ms and timeout 3000 ms, "
+          "site-b has 500 ms and 2000 ms");
 }
 
 TEST_CASE("both ends notice that another node answers than was dialled") {

@@ -15,8 +15,10 @@ using State = PeerLink::State;
 using Step = PeerLink::Step;
 using Change = PeerLink::Change;
 
-const PeerLink::Settings kDials{.dials = true, .reconnect_min = 50ms, .reconnect_max = 2000ms, .ping_after = 500ms};
-const PeerLink::Settings kAccepts{.dials = false, .reconnect_min = 50ms, .reconnect_max = 2000ms, .ping_after = 500ms};
+const PeerLink::Settings kDials{
+    .dials = true, .reconnect_min = 50ms, .reconnect_max = 2000ms, .ping_after = 500ms};
+const PeerLink::Settings kAccepts{
+    .dials = false, .reconnect_min = 50ms, .reconnect_max = 2000ms, .ping_after = 500ms};
 
 /// A link of the dialling end that has just come up.
 PeerLink up_at(TimePoint now) {
@@ -40,6 +42,7 @@ TEST_CASE("a dialling link probes, connects, greets and is up") {
     CHECK(link.connected(link.attempt()).step == Step::greet);
     const auto effects = link.greeted(link.attempt(), now);
     CHECK(effects.change == Change::up);
+    CHECK(effects.step == Step::ping);
     CHECK(effects.wake_at == now + 500ms);
     CHECK(link.problem().empty());
 }
@@ -103,7 +106,8 @@ TEST_CASE("a refusal is told once for each reason, and retried after the longest
 
 TEST_CASE("an idle link is pinged, a busy one is not, and one ping is out at a time") {
     TimePoint now{1h};
-    auto link = up_at(now);
+    auto link = up_at(now); // which sends the first one
+    link.heard(now);
     now += 500ms;
     CHECK(link.wake(now).step == Step::ping);
     now += 500ms;
@@ -153,12 +157,24 @@ TEST_CASE("after any interleaving a dialling link is up, has an attempt under wa
             const auto attempt = link.attempt() - (random.below(5) == 0 ? 1 : 0);
             PeerLink::Effects effects;
             switch (random.below(7)) {
-            case 0: effects = link.probed(attempt); break;
-            case 1: effects = link.connected(attempt); break;
-            case 2: effects = link.greeted(attempt, now); break;
-            case 3: effects = link.failed(attempt, "f", now); break;
-            case 4: effects = link.refused(attempt, "r", now); break;
-            case 5: link.heard(now); break;
+            case 0:
+                effects = link.probed(attempt);
+                break;
+            case 1:
+                effects = link.connected(attempt);
+                break;
+            case 2:
+                effects = link.greeted(attempt, now);
+                break;
+            case 3:
+                effects = link.failed(attempt, "f", now);
+                break;
+            case 4:
+                effects = link.refused(attempt, "r", now);
+                break;
+            case 5:
+                link.heard(now);
+                break;
             default:
                 now += Duration(random.below(700'000'000));
                 std::erase_if(wakes, [&](TimePoint at) {

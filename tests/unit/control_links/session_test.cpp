@@ -1,7 +1,6 @@
+#include "protocols/base/random.hpp"
 #include "runtime/links/control/session.hpp"
 #include "tests/unit/wire/seed.hpp"
-
-#include "protocols/base/random.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -25,7 +24,9 @@ Ends make_ends() {
             Session("site-b", 2, 1, crypto::derive_session(offer_b, offer_a.public_part, false).value())};
 }
 
-control::Sealed sealed(const Bytes& frame) { return std::get<control::Sealed>(control::decode(frame).value()); }
+control::Sealed sealed(const Bytes& frame) {
+    return std::get<control::Sealed>(control::decode(frame).value());
+}
 
 control::Envelope request(std::uint64_t sequence) {
     return {sequence, "trace", control::Request{"echo", 1000, to_bytes("body")}};
@@ -72,7 +73,8 @@ TEST_CASE("a frame of the peer's earlier incarnation is refused") {
 
 TEST_CASE("a request is accepted once, in any order within the window") {
     auto ends = make_ends();
-    for (const std::uint64_t sequence : {3U, 1U, 2U, 5U}) CHECK(ends.b.open(sealed(ends.a.seal(request(sequence)))));
+    for (const std::uint64_t sequence : {3U, 1U, 2U, 5U})
+        CHECK(ends.b.open(sealed(ends.a.seal(request(sequence)))));
     for (const std::uint64_t sequence : {1U, 2U, 3U, 5U}) {
         const auto again = ends.b.open(sealed(ends.a.seal(request(sequence))));
         REQUIRE(!again);

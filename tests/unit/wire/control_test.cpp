@@ -39,9 +39,10 @@ TEST_CASE("every control message survives its encoding") {
     CHECK(std::get<control::HelloAck>(control::decode(control::encode(ack)).value()) == ack);
     CHECK(std::get<control::Confirm>(control::decode(control::encode(confirm)).value()) == confirm);
     CHECK(std::get<control::Sealed>(control::decode(control::encode(sealed)).value()) == sealed);
-    const auto refusal =
-        std::get<control::Refusal>(control::decode(control::encode(control::Refusal{
-            "site-b", {Errc::precondition_failed, "another cluster", "set the same"}})).value());
+    const auto refusal = std::get<control::Refusal>(
+        control::decode(control::encode(control::Refusal{
+                            "site-b", {Errc::precondition_failed, "another cluster", "set the same"}}))
+            .value());
     CHECK(refusal.from == "site-b");
     CHECK(refusal.error.code == Errc::precondition_failed);
     CHECK(refusal.error.message == "another cluster");
@@ -54,24 +55,28 @@ TEST_CASE("every control envelope survives its encoding") {
     CHECK(first.sequence == 1);
     CHECK(first.trace == "trace");
     CHECK(std::get<control::Request>(first.content) == request);
-    const auto second = control::decode_envelope(control::encode_envelope({2, {}, to_bytes("answer")})).value();
+    const auto second =
+        control::decode_envelope(control::encode_envelope({2, {}, to_bytes("answer")})).value();
     CHECK(std::get<Bytes>(second.content) == to_bytes("answer"));
-    const auto third = control::decode_envelope(control::encode_envelope({3, {}, Error{Errc::not_found, "m", "r"}})).value();
+    const auto third =
+        control::decode_envelope(control::encode_envelope({3, {}, Error{Errc::not_found, "m", "r"}})).value();
     CHECK(std::get<Error>(third.content).code == Errc::not_found);
 }
 
 TEST_CASE("the largest body with the longest names fits into one frame") {
-    const control::Envelope envelope{~0ULL, std::string(kWorkloadIdBytesMax, 't'),
-                                     control::Request{std::string(control::kServiceBytesMax, 's'), ~0U,
-                                                      Bytes(control::kBodyBytesMax, 1)}};
-    const control::Sealed sealed{std::string(kNodeNameBytesMax, 'n'), ~0ULL, {}, control::encode_envelope(envelope)};
+    const control::Envelope envelope{
+        ~0ULL, std::string(kWorkloadIdBytesMax, 't'),
+        control::Request{std::string(control::kServiceBytesMax, 's'), ~0U, Bytes(control::kBodyBytesMax, 1)}};
+    const control::Sealed sealed{
+        std::string(kNodeNameBytesMax, 'n'), ~0ULL, {}, control::encode_envelope(envelope)};
     const auto frame = control::encode(sealed);
     CHECK(frame.size() <= control::kFrameBytesMax);
     CHECK(control::decode(frame));
 }
 
 TEST_CASE("a frame over the limit is refused before anything is read") {
-    CHECK(control::decode(Bytes(control::kFrameBytesMax + 8, 0)).error().message == "frame is over the limit");
+    CHECK(control::decode(Bytes(control::kFrameBytesMax + 8, 0)).error().message ==
+          "frame is over the limit");
 }
 
 TEST_CASE("names that could confuse a log, a label or a person are refused") {
@@ -81,16 +86,19 @@ TEST_CASE("names that could confuse a log, a label or a person are refused") {
 }
 
 TEST_CASE("control characters in a peer's error text become spaces") {
-    const auto message = control::decode(control::encode(control::Refusal{"b", {Errc::internal, "a\x1b[2Jb\n", "\x7f"}}));
+    const auto message =
+        control::decode(control::encode(control::Refusal{"b", {Errc::internal, "a\x1b[2Jb\n", "\x7f"}}));
     const auto& refusal = std::get<control::Refusal>(message.value());
     CHECK(refusal.error.message == "a [2Jb ");
     CHECK(refusal.error.remedy == " ");
 }
 
 TEST_CASE("a code of a newer peer counts as internal, and deadlines are cut to the limit") {
-    const auto refusal = control::decode(control::encode(control::Refusal{"b", {static_cast<Errc>(200), "new", {}}}));
+    const auto refusal =
+        control::decode(control::encode(control::Refusal{"b", {static_cast<Errc>(200), "new", {}}}));
     CHECK(std::get<control::Refusal>(refusal.value()).error.code == Errc::internal);
-    const auto envelope = control::decode_envelope(control::encode_envelope({1, {}, control::Request{"s", ~0U, {}}}));
+    const auto envelope =
+        control::decode_envelope(control::encode_envelope({1, {}, control::Request{"s", ~0U, {}}}));
     CHECK(std::get<control::Request>(envelope->content).deadline_ms == control::kDeadlineMsMax);
 }
 
