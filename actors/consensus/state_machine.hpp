@@ -7,16 +7,20 @@
 
 namespace dwcp::consensus {
 
-/// Called by the lane's actor only, in log order, exactly once an entry, on every member.
+/// Called by the lane only, in log order, exactly once an entry, on every member; apply() and applied() on a
+/// worker thread, one at a time, and check() on the lane's actor, maybe at the same time.
 class StateMachine {
   public:
     virtual ~StateMachine() = default;
     /// Whether a command is well-formed; asked before it is proposed, so that nonsense never enters the log.
     virtual Result<void> check(const Command& command) const = 0;
-    /// Adds the entry's effects to `batch`, which is written together with the lane's applied index, so an entry's effects are
-    /// there exactly if it counts as applied. Returns the answer for the submitter. Must depend on state and entry alone.
+    /// Adds the entry's effects to `batch`, which is written together with the lane's applied index, so an
+    /// entry's effects are there exactly if it counts as applied. Returns the answer for the submitter. Must
+    /// depend on state and entry alone.
     virtual Bytes apply(const Entry& entry, store::Batch& batch) = 0;
-    /// Called after the batch is on disk; for what is not state: waking waiters, collecting garbage.
+    /// Called after the batch is written; for what is not state: waking waiters, collecting garbage. The batch is
+    /// not synced (the log is), but the store keeps the order of its writes: what is done to the store here is
+    /// never on disk without it.
     virtual void applied(const Entry& entry) = 0;
 };
 

@@ -263,6 +263,7 @@ class MajorityWrite {
     void advance_commit();
     void tell_commit(const NodeName& name, Peer& peer);
     void tend_peers();
+    void announce_availability();
     void pump(const NodeName& name, Peer& peer);
     void send_append(const NodeName& name, Peer& peer, const Hash256& chain,
                      const std::vector<RecordRef>& records);
@@ -312,6 +313,7 @@ class MajorityWrite {
 
     std::map<NodeName, Peer> peers_;
     std::uint64_t last_round_ = 0;
+    bool announced_available_ = false;
     std::uint64_t last_time_ms_ = 0;
     std::size_t uncommitted_bytes_ = 0;
     std::unordered_map<std::string, LogIndex> ids_;                  ///< Only looked up, never walked.

@@ -79,6 +79,7 @@ void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch,
     advance_commit();
     pump(from, peer);
     tell_commit(from, peer);
+    announce_availability();
     pump_apply();
 }
 
@@ -150,6 +151,16 @@ void MajorityWrite::tend_peers() {
         if (quiet >= (peer.known || !peer.linked ? options_.heartbeat : options_.tick))
             send_notice(name, peer);
         pump(name, peer);
+    }
+    announce_availability();
+}
+
+/// A member that waits for a quorum should not wait for the next heartbeat too.
+void MajorityWrite::announce_availability() {
+    const bool available = why_unavailable(now_.time).empty();
+    if (available == std::exchange(announced_available_, available)) return;
+    for (auto& [name, peer] : peers_) {
+        if (peer.known) send_notice(name, peer);
     }
 }
 

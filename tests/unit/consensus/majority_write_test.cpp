@@ -192,6 +192,15 @@ TEST_CASE("an entry is committed and answered when a majority has it on disk and
     CHECK_FALSE(applied.answers[0].outcome->duplicate);
 }
 
+TEST_CASE("every member hears of a commit at once, also one that was not needed for it") {
+    auto sequencer = formed_sequencer();
+    sequencer.submit(1, command("x"));
+    sequencer.sync();
+    CHECK(only<wire::LaneAppend>(sequencer.acknowledge("b", 1)).committed == 1);
+    CHECK(only<wire::LaneAppend>(sequencer.acknowledge("c", 1)).committed == 1);
+    CHECK(sequencer.last_append("c").committed == 1);
+}
+
 TEST_CASE("one acknowledgement of five members is not a majority") {
     Hand sequencer(options("a", {"a", "b", "c", "d", "e"}));
     sequencer.sync();
