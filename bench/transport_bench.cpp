@@ -150,7 +150,8 @@ void run(const Settings& settings) {
             fmt::print(stderr, "{} stream(s), pair {} of {}: plain copy", streams, pair + 1, settings.pairs);
             const double plain = plain_copy_seconds(blocks, directory.path());
             fmt::print(stderr, " {:.2f} s, ours", plain);
-            const LinkSeconds ours = link_seconds(blocks, directory.path(), streams);
+            const LinkSeconds ours =
+                link_seconds(blocks, directory.path(), streams, wants(case_name("get", streams)));
             fmt::print(stderr, " put {:.2f} s, get {:.2f} s\n", ours.put, ours.get);
             put.plain.push_back(plain);
             put.ours.push_back(ours.put);

@@ -163,25 +163,25 @@ double get_all(links::DataPlane& plane, const std::vector<EncodedBlock>& blocks)
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void use(Channel& channel, Cluster& cluster, const std::vector<EncodedBlock>& blocks) {
+void use(Channel& channel, Cluster& cluster, const std::vector<EncodedBlock>& blocks, bool with_get) {
     StoreService nothing_to_serve(nullptr);
     const auto plane = cluster.start(cluster.sender, cluster.receiver, nothing_to_serve);
     plane->add_peer({"receiver", "127.0.0.1", static_cast<std::uint16_t>(channel.receive()), ""});
     wait_for_streams(*plane, cluster.streams);
     channel.send(put_all(*plane, blocks));
-    channel.send(get_all(*plane, blocks));
+    channel.send(with_get ? get_all(*plane, blocks) : 0);
 }
 
 } // namespace
 
 LinkSeconds link_seconds(const std::vector<EncodedBlock>& blocks, const std::string& directory,
-                         std::uint32_t streams) {
+                         std::uint32_t streams, bool with_get) {
     LinkSeconds seconds;
     {
         Cluster cluster(directory, streams);
         Child receiver([&](Channel& channel) { serve(channel, cluster); });
         const double port = receiver.channel().receive();
-        Child sender([&](Channel& channel) { use(channel, cluster, blocks); });
+        Child sender([&](Channel& channel) { use(channel, cluster, blocks, with_get); });
         sender.channel().send(port);
         seconds.put = sender.channel().receive();
         seconds.get = sender.channel().receive();

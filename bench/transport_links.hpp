@@ -15,7 +15,8 @@ struct LinkSeconds {
     double get = 0; ///< From the first fetch to the last block received and verified.
 };
 
+/// A get needs the put before it; without `with_get` its time stays 0.
 LinkSeconds link_seconds(const std::vector<EncodedBlock>& blocks, const std::string& directory,
-                         std::uint32_t streams);
+                         std::uint32_t streams, bool with_get);
 
 } // namespace dwcp::bench

@@ -1,5 +1,6 @@
 #include "runtime/links/data/client_stream.hpp"
 
+#include "protocols/wire/crc32c.hpp"
 #include "runtime/links/data/handshake.hpp"
 #include "runtime/links/data/peer.hpp"
 
@@ -102,6 +103,9 @@ bool ClientStream::can_take() const {
 void ClientStream::take(RequestPtr request) {
     --credit_;
     PeerProbe& probe = core_.probe(peer_.name());
+    // Not before it is sent: then the checksum brings the block into the cache from where the kernel copies
+    // it.
+    if (!request->sent && request->payload) request->payload_checksum = wire::crc32c(*request->payload);
     if (request->sent) probe.count_retransfer();
     request->sent = true;
     if (request->kind == wire::FrameKind::block) probe.count_sent(request->payload->size());

@@ -1,6 +1,5 @@
 #include "runtime/links/data/data_plane.hpp"
 
-#include "protocols/wire/crc32c.hpp"
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/links/data/core.hpp"
 #include "runtime/links/data/peer.hpp"
@@ -153,7 +152,6 @@ void Plane::send_block(const NodeName& peer, const EncodedBlock& block, const Wo
     request->kind = wire::FrameKind::block;
     request->header = wire::encode_block({block.hash, block.codec, block.raw_bytes, workload});
     request->payload = block.bytes;
-    request->payload_checksum = wire::crc32c(*block.bytes);
     submit(peer, std::move(request));
 }
 
@@ -170,10 +168,7 @@ void Plane::sync(const NodeName& peer, std::vector<Hash256> hashes, const Worklo
     }
     request->kind = wire::FrameKind::sync;
     request->header = wire::encode_sync(workload);
-    if (!hashes.empty()) {
-        request->payload = share(wire::encode_hashes(hashes));
-        request->payload_checksum = wire::crc32c(*request->payload);
-    }
+    if (!hashes.empty()) request->payload = share(wire::encode_hashes(hashes));
     submit(peer, std::move(request));
 }
 
