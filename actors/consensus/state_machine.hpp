@@ -19,8 +19,8 @@ class StateMachine {
     /// depend on state and entry alone.
     virtual Bytes apply(const Entry& entry, store::Batch& batch) = 0;
     /// Called after the batch is written; for what is not state: waking waiters, collecting garbage. The batch is
-    /// not synced (the log is), but the store keeps the order of its writes: what is done to the store here is
-    /// never on disk without it.
+    /// not synced, since the log is: after a power failure the last entries may be applied, and this called, again,
+    /// from the state before them.
     virtual void applied(const Entry& entry) = 0;
 };
 
