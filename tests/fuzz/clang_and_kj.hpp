@@ -1,6 +1,7 @@
-// Included before everything else in fuzz builds. Cap'n Proto 0.9 leaves out `const char* == kj::StringPtr` for compilers
-// with three-way comparison, but clang (since P2468) does not make it up from the reversed operator, so Cap'n Proto's own
-// headers do not compile. Hiding the macro while kj/string.h is read brings the operators back.
+// Included before everything else in fuzz builds. Cap'n Proto 0.9 leaves out `const char* == kj::StringPtr`
+// for compilers with three-way comparison, but clang (since P2468) does not make it up from the reversed
+// operator, so Cap'n Proto's own headers do not compile. Hiding the macro while kj/string.h is read brings
+// the operators back.
 #pragma once
 
 #include <compare>
