@@ -1,7 +1,7 @@
 // The root supervisor, in simulated time; and callers outside the actor system, in real time.
+#include "actors/manager/messages.hpp"
 #include "actors/supervisor/messages.hpp"
 #include "actors/supervisor/supervisor_actor.hpp"
-#include "actors/manager/messages.hpp"
 #include "runtime/caf/call.hpp"
 #include "runtime/metrics/metrics.hpp"
 #include "tests/actors/fixture.hpp"
@@ -95,8 +95,8 @@ class SupervisorFixture : public test::ActorFixture {
     void start(std::vector<Child> children) {
         actor::ActorContext context{.path = "supervisor", .resolver = &resolver()};
         const auto stats = context.stats;
-        root = spawn_supervisor(system(), std::move(context), {std::move(children), [this] { ++lost; }}, board,
-                                events);
+        root = spawn_supervisor(system(), std::move(context), {std::move(children), [this] { ++lost; }},
+                                board, events);
         resolver().publish("supervisor", root, stats, {});
         run();
     }
@@ -158,7 +158,8 @@ TEST_CASE_METHOD(SupervisorFixture, "children start in order and show as running
     CHECK(events_of("actor_started", "one").size() == 1);
 }
 
-TEST_CASE_METHOD(SupervisorFixture, "a killed child comes back under its path in its next life, and that is seen") {
+TEST_CASE_METHOD(SupervisorFixture,
+                 "a killed child comes back under its path in its next life, and that is seen") {
     start({child("seen/killed")});
     const auto counted = restarts_counted("seen/killed");
     kill_child("seen/killed");
@@ -293,7 +294,8 @@ TEST_CASE_METHOD(SupervisorFixture, "an orderly exit ends the children in revers
     CHECK(diary.lines() == lines); // nothing comes back
 }
 
-TEST_CASE_METHOD(SupervisorFixture, "a stubborn child is killed after its grace, and only then the one below it ends") {
+TEST_CASE_METHOD(SupervisorFixture,
+                 "a stubborn child is killed after its grace, and only then the one below it ends") {
     start({child("one"), child<StubbornActor>("stubborn"), child("three")});
     kill(root, caf::exit_reason::user_shutdown);
     CHECK(diary.lines().back() == "end three");
@@ -337,12 +339,13 @@ TEST_CASE("callers outside the actor system never notice that an actor is killed
     auto child_spec = spec("one");
     child_spec.backoff = {.min = 1ms, .max = 5ms, .jitter_ratio = 0.2, .reset_after = 1s};
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver};
-    auto root = spawn_supervisor(
-        system, std::move(context),
-        {{{child_spec,
-           [&](actor::ActorContext c) -> caf::actor { return system.get().spawn<ChildActor>(std::move(c), &diary); }}},
-         [&] { lost = true; }},
-        board, events);
+    auto root = spawn_supervisor(system, std::move(context),
+                                 {{{child_spec,
+                                    [&](actor::ActorContext c) -> caf::actor {
+                                        return system.get().spawn<ChildActor>(std::move(c), &diary);
+                                    }}},
+                                  [&] { lost = true; }},
+                                 board, events);
 
     std::atomic<bool> over{false};
     std::atomic<int> answered{0};
@@ -350,7 +353,8 @@ TEST_CASE("callers outside the actor system never notice that an actor is killed
     const auto caller = [&] {
         while (!over) {
             const auto deadline = std::chrono::steady_clock::now() + 10s;
-            const auto reply = actor::call(system.get(), resolver, "one", manager::AbortPut{"w", "hello"}, deadline);
+            const auto reply =
+                actor::call(system.get(), resolver, "one", manager::AbortPut{"w", "hello"}, deadline);
             ++(reply ? answered : failed);
         }
     };
@@ -359,7 +363,8 @@ TEST_CASE("callers outside the actor system never notice that an actor is killed
         std::jthread second(caller);
         std::uint64_t life = 0;
         for (int kills = 0; kills < 40; ++kills) {
-            const auto live = resolver.wait_for_life_after("one", life, std::chrono::steady_clock::now() + 10s);
+            const auto live =
+                resolver.wait_for_life_after("one", life, std::chrono::steady_clock::now() + 10s);
             REQUIRE(live);
             life = live->life;
             const int before = answered;

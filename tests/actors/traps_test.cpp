@@ -34,7 +34,7 @@ class Subject : public actor::Actor {
   protected:
     caf::behavior handlers() override {
         return {on_later<PeerRequest>([this](const PeerRequest& request, Ticket ticket) {
-            if (request.service == "hold") return;
+            if (request.service == "hold" || request.service == "too late") return;
             if (request.service == "quit") return quit();
             if (request.service == "throw") throw std::runtime_error("the handler's bug");
             if (request.service == "refuse") {
@@ -55,7 +55,8 @@ class Asker : public actor::Actor {
     caf::behavior handlers() override {
         return {on_later<PeerRequest>([this](const PeerRequest& request, Ticket ticket) {
             ask<PeerRequest>(
-                std::string(as_text(request.body)), make_request(request.service, "asked"), 1s,
+                std::string(as_text(request.body)), make_request(request.service, "asked"),
+                request.service == "too late" ? -1s : 1s,
                 [this, ticket](const PeerResponse& reply) { settle<PeerResponse>(ticket, reply); },
                 [this, ticket](const Error& error) { settle<PeerResponse>(ticket, std::unexpected(error)); });
         })};
@@ -129,6 +130,13 @@ TEST_CASE_METHOD(Fixture, "a question without an answer reports its deadline and
     advance(999ms);
     REQUIRE(!question.poll().has_value());
     advance(2ms);
+    CHECK(code_of(question.poll()) == Errc::deadline_exceeded);
+    CHECK(asker_lives());
+}
+
+TEST_CASE_METHOD(Fixture, "a deadline that has passed is reported like any other") {
+    auto question = begin(asker, make_request("too late", "subject"));
+    advance(1ms);
     CHECK(code_of(question.poll()) == Errc::deadline_exceeded);
     CHECK(asker_lives());
 }

@@ -178,8 +178,6 @@ class Gateway : public actor::Actor {
     void count_bad(const NodeName& from, BadFrame reason);
     void reply(actor::Ticket ticket, const wire::control::Message& message);
 
-    /// CAF 0.17.6 declares local_actor::now() but does not define it.
-    TimePoint now() { return clock().now(); }
     Peer* find(const NodeName& name);
     Greeting::Settings greeting_settings() const;
 
