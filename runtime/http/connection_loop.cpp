@@ -230,7 +230,8 @@ void ConnectionLoop::release(Slot& slot, bool keep) {
     Connection& connection = slot.connection;
     connection.input.erase(0, connection.consumed);
     connection.consumed = 0;
-    if (connection.input.empty()) connection.input.shrink_to_fit();
+    // A body leaves a large buffer behind; a thousand idle connections must not keep theirs.
+    if (connection.input.capacity() > 2 * kHeadBytesMax) connection.input.shrink_to_fit();
     slot.busy = false;
     slot.deadline = now() + (connection.input.empty() ? options_.idle_timeout : options_.head_timeout);
     rearm(slot);

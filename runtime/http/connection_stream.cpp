@@ -13,6 +13,7 @@ namespace {
 
 /// A quarter of a block at a time keeps system calls rare beside copying.
 constexpr std::size_t kReceiveBytes = 256U << 10;
+constexpr std::size_t kReceiveBytesMin = 4U << 10;
 /// The library reads lines (chunk sizes, trailers) one byte at a time into a string without a limit.
 constexpr std::size_t kLineBytesMax = 8U << 10;
 /// How much, and how long, a client may go on sending after it was refused.
@@ -21,6 +22,14 @@ constexpr milliseconds kLingerTime{2'000};
 constexpr std::uint32_t kCrLfCrLf = 0x0d0a0d0a;
 
 } // namespace
+
+ConnectionStream::ConnectionStream(Connection& connection, milliseconds io_timeout)
+    : connection_(connection), io_timeout_(io_timeout), receive_bytes_(kReceiveBytes) {}
+
+void ConnectionStream::expect(std::optional<std::uint64_t> body_bytes) {
+    receive_bytes_ =
+        std::clamp<std::uint64_t>(body_bytes.value_or(kReceiveBytes), kReceiveBytesMin, kReceiveBytes);
+}
 
 bool ConnectionStream::wait_for(short events) {
     pollfd waiting{connection_.fd, events, 0};
@@ -36,7 +45,7 @@ bool ConnectionStream::wait_for(short events) {
 ssize_t ConnectionStream::fill() {
     std::string& input = connection_.input;
     connection_.consumed = 0;
-    input.resize(kReceiveBytes);
+    input.resize(receive_bytes_);
     for (;;) {
         const ssize_t count = recv(connection_.fd, input.data(), input.size(), MSG_DONTWAIT);
         if (count >= 0) {

@@ -9,19 +9,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <sys/types.h>
 
 namespace dwcp::http {
 
 class ConnectionStream {
   public:
-    ConnectionStream(Connection& connection, milliseconds io_timeout)
-        : connection_(connection), io_timeout_(io_timeout) {}
+    ConnectionStream(Connection& connection, milliseconds io_timeout);
 
     /// Like recv(): 0 at the end of the stream, -1 on an error or after a silence of io_timeout.
     ssize_t read(char* to, std::size_t size);
     /// Like send(): some bytes were taken; -1 on an error or if none was taken for io_timeout.
     ssize_t write(const char* from, std::size_t size);
+
+    /// The body's length, if known: no more room than that is made for what arrives.
+    void expect(std::optional<std::uint64_t> body_bytes);
 
     bool timed_out() const { return timed_out_; }
     bool saw_end() const { return saw_end_; }
@@ -42,6 +45,7 @@ class ConnectionStream {
 
     Connection& connection_;
     const milliseconds io_timeout_;
+    std::size_t receive_bytes_;
     std::uint64_t received_bytes_ = 0;
     std::uint64_t sent_bytes_ = 0;
     std::size_t line_bytes_ = 0; ///< Of the line that is being read byte by byte.

@@ -177,6 +177,7 @@ Result<void> read_body(Exchange& exchange, const httplib::ContentReader& reader,
         constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
         exchange.stream.write(kContinue.data(), kContinue.size());
     }
+    exchange.stream.expect(exchange.request.content_length);
     Result<void> outcome;
     const bool whole = reader([&](const char* data, std::size_t size) {
         outcome = sink({reinterpret_cast<const Byte*>(data), size});

@@ -6,8 +6,8 @@
 //
 // What it promises: no exception leaves it; every answer, errors of the protocol included, carries
 // X-DWCP-Request-Id and, if it is an error, JSON with code, message and remedy; idle clients hold no thread;
-// when all threads are busy and the queue is full, a request is answered 503 with Retry-After at once; a body
-// that was cut short is never taken for whole.
+// when all threads are busy and the queue is full, a request is answered 503 with Retry-After at once
+// (unread, so without an id); a body that was cut short is never taken for whole.
 //
 // It never looks at Accept-Encoding or Content-Encoding: bodies are what they are. The first server made in a
 // process sets SIGPIPE to ignored.

@@ -12,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -45,8 +44,8 @@ class Router {
     void add(std::string method, std::string pattern, Handler handler);
 
     struct Match {
-        const Route* route = nullptr; ///< Null: nothing serves this.
-        std::string rest;             ///< What '*' stands for.
+        const Route* route = nullptr;  ///< Null: nothing serves this.
+        std::string rest;              ///< What '*' stands for.
         std::set<std::string> allowed; ///< Without a route: what the path does take; empty: unknown path.
     };
     Match match(const std::string& method, const std::string& path) const;

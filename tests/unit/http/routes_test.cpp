@@ -6,6 +6,7 @@
 #include "tests/unit/http/fake_backend.hpp"
 #include "tests/unit/http/gate.hpp"
 #include "tests/unit/http/raw_client.hpp"
+#include "tests/unit/wire/seed.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -608,4 +609,46 @@ TEST_CASE_METHOD(Fixture, "draining finishes an upload under way; a node that dr
     CHECK(drained.get());
     CHECK(stored.get()->status == 201);
     CHECK_FALSE(httplib::Client("127.0.0.1", server->port()).Get("/ready"));
+}
+
+TEST_CASE_METHOD(Fixture, "requests damaged at random are answered or dropped, and the node goes on") {
+    const auto running = start();
+    put("k", "content");
+    const std::vector<std::string> whole = {
+        "PUT /v1/objects/a%20b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nX-DWCP-Codec: "
+        "lz4\r\n\r\nhello",
+        "PUT /v1/objects/c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "GET /v1/objects/k HTTP/1.1\r\nHost: 127.0.0.1:1\r\nRange: bytes=1-3\r\nIf-None-Match: \"x\"\r\n\r\n",
+        "GET /v1/objects?prefix=a%2F&limit=10&cursor= HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /v1/actors/kill HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nExpect: "
+        "100-continue\r\n"
+        "Content-Length: 20\r\n\r\n{\"path\": \"manager/0\"}",
+        "POST /v1/transactions HTTP/1.0\r\nX-DWCP-Transaction-Id: t\r\nContent-Length: 3\r\n\r\npay"};
+    Random random(test::seed());
+    for (int i = 0; i < 1'000; ++i) {
+        std::string sent = whole[random.below(whole.size())];
+        for (std::uint64_t n = 1 + random.below(4); n > 0; --n) {
+            const std::size_t at = random.below(sent.size());
+            switch (random.below(4)) {
+            case 0:
+                sent[at] = static_cast<char>(random.next());
+                break;
+            case 1:
+                sent.erase(at, 1 + random.below(8));
+                break;
+            case 2:
+                sent.insert(at, sent.substr(random.below(sent.size()), random.below(16)));
+                break;
+            default:
+                sent.insert(at, std::string(random.below(3), "\r\n:%0 "[random.below(6)]));
+            }
+            if (sent.empty()) sent = "x";
+        }
+        const std::string answer = raw(sent);
+        CAPTURE(i, sent);
+        CHECK((answer.empty() || answer.starts_with("HTTP/1.1 ")));
+        CHECK_FALSE(answer.starts_with("HTTP/1.1 500"));
+    }
+    CHECK(client->Get("/ready")->status == 200);
 }
