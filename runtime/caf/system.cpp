@@ -11,10 +11,6 @@ struct System::Config : caf::actor_system_config {
     explicit Config(const SystemOptions& options) {
         add_message_types<caf::id_block::dwcp_messages>();
         load<caf::io::middleman>();
-        set("middleman.heartbeat-interval",
-            caf::timespan{std::chrono::milliseconds(options.heartbeat_interval_ms)});
-        set("middleman.connection-timeout",
-            caf::timespan{std::chrono::milliseconds(options.heartbeat_timeout_ms)});
         set("scheduler.max-threads",
             std::size_t{options.threads != 0 ? options.threads
                                              : std::max(2U, std::thread::hardware_concurrency())});
@@ -23,6 +19,12 @@ struct System::Config : caf::actor_system_config {
         if (options.deterministic) {
             set("scheduler.policy", caf::atom("testing"));
             set("middleman.network-backend", caf::atom("testing"));
+            // No heartbeats: the next tick would keep the broker alive in a clock that nobody moves any more.
+        } else {
+            set("middleman.heartbeat-interval",
+                caf::timespan{std::chrono::milliseconds(options.heartbeat_interval_ms)});
+            set("middleman.connection-timeout",
+                caf::timespan{std::chrono::milliseconds(options.heartbeat_timeout_ms)});
         }
     }
 };
