@@ -183,6 +183,7 @@ class ManagerActor final : public actor::Actor {
         Job& job = jobs_[id];
         job.record = std::move(sealed.record);
         job.all_blocks = std::move(sealed.all_blocks);
+        job.begun = true;
         job.resumed = true;
         admission_.resume(1);
         probe_.resumed.add();
