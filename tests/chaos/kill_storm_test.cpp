@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
-#include <mutex>
+#include <set>
 #include <thread>
 
 using namespace dwcp::testing;
@@ -22,7 +22,7 @@ constexpr std::size_t kClients = 4;
 constexpr std::size_t kKeysPerClient =
     40; ///< Put again and again, so that the data does not grow while memory is watched.
 constexpr std::uint64_t kGrowthMaxBytes =
-    96U << 20; ///< Caches still fill after the warm-up; a leak a kill would be more.
+    64U << 20; ///< Caches still fill after the warm-up. Measured: 25 MB after 800 kills, and after 3,200.
 
 std::uint64_t env_number(const char* name, std::uint64_t otherwise) {
     const char* text = std::getenv(name);
@@ -163,18 +163,22 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
         return sum;
     };
     std::uint64_t done = 0;
+    std::set<std::pair<std::uint64_t, std::string>> dying;
     const auto kill_one = [&] {
-        NodeClient& node = nodes[random.below(3)];
+        const std::uint64_t where = random.below(nodes.size());
+        NodeClient& node = nodes[where];
         const auto actors = actors_of(node);
         if (actors.empty()) return;
-        const auto& victim = actors[random.below(actors.size())];
-        if (node.kill_actor(victim["path"]).ok()) ++done;
+        const std::string victim = actors[random.below(actors.size())]["path"];
+        // One that is still dying would be killed twice and be restarted once.
+        if (!dying.emplace(where, victim).second) return;
+        if (node.kill_actor(victim).ok()) ++done;
         if (random.below(4) == 0) return; // the next one at once: kills may overlap
+        dying.clear();
         const std::uint64_t before = acknowledged();
         const bool serves = eventually(20s, [&] { return acknowledged() >= before + kClients; });
         if (!serves)
-            FAIL("kill " << done << ", of " << victim["path"]
-                         << ": no put was acknowledged for 20 s after it");
+            FAIL("kill " << done << ", of " << victim << ": no put was acknowledged for 20 s after it");
     };
     const auto resident = [&](std::size_t i) { return (*cluster)[i].process().resident_bytes(); };
 

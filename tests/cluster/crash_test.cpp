@@ -173,6 +173,7 @@ TEST_CASE("blocks damaged on disk are never returned, and are repaired from a re
 TEST_CASE("without the sequencer a put is refused with what to do, and works again when it is back") {
     auto cluster = TestCluster::running();
     auto b = cluster->client(1);
+    b.set_answer_limit(20s);
     (*cluster)[0].process().kill();
     const Answer refused = b.put(object_path("later"), "x", {{"X-DWCP-Replicas", "2"}});
     CHECK(refused.status == 503);
