@@ -52,6 +52,7 @@ MajorityWrite::MajorityWrite(MajorityWriteOptions options, Recovered recovered)
     }
     if (!is_sequencer()) return;
     ++epoch_;
+    ids_.reserve(recovered.ids.size());
     for (auto& [id, index] : recovered.ids) {
         const auto [found, fresh] = ids_.emplace(std::move(id), index);
         if (fresh) ids_in_order_.emplace_back(index, found->first);
@@ -94,15 +95,17 @@ void MajorityWrite::on(Submit& submit) {
         return;
     }
     auto found = pending_.find(id);
+    const std::size_t bytes = submit.command.payload.size();
+    const bool full = found == pending_.end()
+                          ? pending_.size() >= kPendingEntriesMax || pending_bytes_ + bytes > kPendingBytesMax
+                          : found->second.clients.size() >= kClientsPerCommandMax;
+    if (full) {
+        effects_.answers.push_back({submit.client, fail(Errc::resource_exhausted,
+                                                        "lane " + options_.lane + " has too much under way",
+                                                        "slow down and try again")});
+        return;
+    }
     if (found == pending_.end()) {
-        const std::size_t bytes = submit.command.payload.size();
-        if (pending_.size() >= kPendingEntriesMax || pending_bytes_ + bytes > kPendingBytesMax) {
-            effects_.answers.push_back(
-                {submit.client,
-                 fail(Errc::resource_exhausted, "lane " + options_.lane + " has too much under way",
-                      "slow down and try again")});
-            return;
-        }
         pending_bytes_ += bytes;
         found = pending_.emplace(id, Pending{.command = std::move(submit.command), .bytes = bytes}).first;
     }

@@ -53,6 +53,8 @@ inline constexpr LogIndex kDedupeEntries = 100'000;
 /// disk.
 inline constexpr std::size_t kPendingEntriesMax = 4096;
 inline constexpr std::size_t kPendingBytesMax = 4U << 20;
+/// Who waits for one command: its submitter, and those who asked again with its id.
+inline constexpr std::size_t kClientsPerCommandMax = 64;
 /// One synced write: large enough that its cost is shared, small enough that nobody waits long behind it.
 inline constexpr std::size_t kPersistBytesMax = 1U << 20;
 inline constexpr std::size_t kPersistEntriesMax = 1024;

@@ -266,6 +266,14 @@ TEST_CASE("too much that is not committed is refused instead of growing") {
     }
 }
 
+TEST_CASE("those who wait for one command are bounded too") {
+    auto sequencer = formed_sequencer();
+    for (ClientId client = 1; client <= kClientsPerCommandMax; ++client)
+        CHECK(sequencer.submit(client, command("x")).answers.empty());
+    const auto refused = sequencer.submit(kClientsPerCommandMax + 1, command("x"));
+    CHECK(refused.answers.at(0).outcome.error().code == Errc::resource_exhausted);
+}
+
 TEST_CASE("a malformed command is refused at once") {
     auto sequencer = formed_sequencer();
     CHECK(sequencer.submit(1, command("")).answers.at(0).outcome.error().code == Errc::invalid_argument);
