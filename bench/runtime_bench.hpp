@@ -36,4 +36,7 @@ using Wanted = std::function<bool(const std::string&)>;
 /// threads.
 void measure_round_trips(const RuntimeSettings& settings, const Wanted& wanted, const RuntimeReport& report);
 
+/// Start time and memory of a node by the roles it hosts; starts dwcp-node processes.
+void measure_nodes(const RuntimeSettings& settings, const Wanted& wanted, const RuntimeReport& report);
+
 } // namespace dwcp::bench

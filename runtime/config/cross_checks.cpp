@@ -98,6 +98,21 @@ void check_replicas(const NodeConfig& config, Report& report) {
                          "node.name");
 }
 
+/// A role asks its helpers on its own node, so it cannot be there without them.
+void check_roles(const NodeConfig& config, Report& report) {
+    const auto needs = [&](const std::string& role, const std::string& found, bool present,
+                           const std::string& helper, bool helper_present) {
+        if (!present || helper_present || !report.good({role, helper})) return;
+        report.contradiction(role, found, fmt::format("only on a node with {}", helper), helper);
+    };
+    const std::string managers = std::to_string(config.manager_instances);
+    const bool manager = config.manager_instances > 0;
+    needs("roles.gateway", "true", config.gateway, "roles.manager", manager);
+    needs("roles.manager", managers, manager, "roles.compression", config.compression_instances > 0);
+    needs("roles.manager", managers, manager, "roles.allocator", config.allocator_instances > 0);
+    needs("roles.manager", managers, manager, "roles.consensus", config.consensus);
+}
+
 } // namespace
 
 void cross_check(const NodeConfig& config, Report& report) {
@@ -110,6 +125,7 @@ void cross_check(const NodeConfig& config, Report& report) {
     check_names(config, report);
     check_endpoints(config, report);
     check_replicas(config, report);
+    check_roles(config, report);
 }
 
 } // namespace dwcp::config
