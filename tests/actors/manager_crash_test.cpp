@@ -78,7 +78,7 @@ TEST_CASE("under a storm of kills every put completes, once, with one receipt") 
     ManagerRig rig;
     rig.start_process();
     constexpr int kClients = 3;
-    constexpr int kPuts = 8;
+    constexpr int kKills = 60;
     std::mutex mutex;
     std::vector<std::pair<SealPut, PutReceipt>> receipts;
     std::vector<std::string> problems;
@@ -88,7 +88,7 @@ TEST_CASE("under a storm of kills every put completes, once, with one receipt") 
         std::vector<std::jthread> clients;
         for (int client = 0; client < kClients; ++client) {
             clients.emplace_back([&, client] {
-                for (int number = 0; number < kPuts; ++number) {
+                for (int number = 0; killer.kills() < kKills; ++number) {
                     const auto id = "w-" + std::to_string(client) + "-" + std::to_string(number);
                     std::string problem;
                     std::vector<BlockRef> refs;
@@ -111,11 +111,10 @@ TEST_CASE("under a storm of kills every put completes, once, with one receipt") 
             });
         }
         clients.clear();
-        CHECK(killer.kills() > 10);
     }
     for (const auto& problem : problems)
         FAIL_CHECK(problem);
-    REQUIRE(receipts.size() == kClients * kPuts);
+    CHECK(receipts.size() >= kClients);
     rig.keeper().sweep();
     for (const auto& [seal, receipt] : receipts) {
         check_same(rig.ask(seal), receipt);
@@ -128,7 +127,7 @@ TEST_CASE("under a storm of kills every put completes, once, with one receipt") 
             CHECK(rig.data.with("b", [&](const auto& peer) { return peer.blocks.contains(ref.hash); }));
         }
     }
-    CHECK(rig.with_played([](const Played& p) { return p.last_index; }) == kClients * kPuts);
+    CHECK(rig.with_played([](const Played& p) { return p.last_index; }) == receipts.size());
 }
 
 TEST_CASE_METHOD(RunningRig, "an upload of an earlier process is reported as failed, and its blocks go") {
@@ -233,10 +232,16 @@ TEST_CASE("a full disk queue refuses what may be refused, and delays what may no
     const auto refs = rig.put_all("w", 1);
     std::promise<void> go;
     const auto gate = go.get_future().share();
-    std::size_t queued = 0;
-    while (rig.disk().try_submit([gate] { gate.wait(); }))
-        ++queued;
-    REQUIRE(queued >= 4096);
+    std::atomic<int> held{0};
+    const auto hold = [gate, &held] {
+        ++held;
+        gate.wait();
+    };
+    REQUIRE(rig.disk().try_submit(hold));
+    REQUIRE(rig.disk().try_submit(hold));
+    REQUIRE(eventually([&] { return held == 2; })); // both threads
+    while (rig.disk().try_submit([] {})) {
+    }
     const auto refused = rig.begin("w2");
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Errc::resource_exhausted);

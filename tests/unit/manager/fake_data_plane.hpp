@@ -4,6 +4,7 @@
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/links/data/data_plane.hpp"
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -104,16 +105,33 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
+    /// Until every answer under way was given.
+    void settle() {
+        std::unique_lock lock(mutex_);
+        quiet_.wait(lock, [this] { return answers_ == 0; });
+    }
+
     std::vector<links::PeerDataStatus> status() const override { return {}; }
     void drain() override {}
 
   private:
     void answer(std::function<void()> what) {
-        if (!threads_.try_submit(what)) what();
+        {
+            const std::lock_guard lock(mutex_);
+            ++answers_;
+        }
+        const auto job = [this, what = std::move(what)] {
+            what();
+            const std::lock_guard lock(mutex_);
+            if (--answers_ == 0) quiet_.notify_all();
+        };
+        if (!threads_.try_submit(job)) job();
     }
 
     std::mutex mutex_;
     std::map<NodeName, Peer> peers_;
+    std::condition_variable quiet_;
+    std::size_t answers_ = 0;
     std::size_t under_way_ = 0;
     std::size_t under_way_max_ = 0;
     WorkerPool threads_{"fake-data", 2, 100'000};
