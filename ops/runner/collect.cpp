@@ -105,8 +105,8 @@ class Walk {
     std::vector<fs::path> except_;
 };
 
-/// Large files first, so that the last client does not end long after the others; the rest mixed, so that the speed that is
-/// shown means something. The same files have the same order each time.
+/// Large files first, so that the last client does not end long after the others; the rest mixed, so that the
+/// speed that is shown means something. The same files have the same order each time.
 void put_in_order(Collection& collection) {
     std::ranges::sort(collection.files, {}, &SourceFile::key);
     Random random(1);

@@ -19,8 +19,7 @@ struct SourceFile {
 };
 
 struct Collection {
-    std::vector<SourceFile>
-        files; ///< In the order in which they are shipped.
+    std::vector<SourceFile> files; ///< In the order in which they are shipped.
     std::uint64_t bytes = 0;
     std::map<std::string, std::uint64_t> left_out;       ///< Reason -> how many.
     std::map<std::string, std::string> left_out_example; ///< Reason -> one of them.

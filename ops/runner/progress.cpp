@@ -9,60 +9,93 @@
 namespace dwcp::runner {
 namespace {
 
-constexpr auto kTerminalPause = std::chrono::milliseconds(100);
-constexpr auto kLinePause = std::chrono::seconds(3);
+constexpr std::chrono::milliseconds kTerminalPause{100};
+constexpr std::chrono::milliseconds kLinePause{3'000};
+constexpr double kEtaAfterSeconds = 1; ///< Before that an estimate is noise.
 constexpr double kMB = 1e6;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+double part(double done, double all) { return all > 0 ? std::min(1.0, done / all) : 1.0; }
+
 } // namespace
 
 ProgressDisplay::ProgressDisplay()
-    : terminal_(isatty(STDERR_FILENO) == 1), start_(Clock::now()), phase_start_(start_), next_(start_) {}
+    : terminal_(isatty(STDERR_FILENO) == 1), start_(Clock::now()), phase_start_(start_) {}
 
-void ProgressDisplay::begin(std::string phase, std::size_t files, std::uint64_t bytes) {
+ProgressDisplay::~ProgressDisplay() { stop(); }
+
+void ProgressDisplay::begin(std::string phase, std::size_t files, std::uint64_t bytes,
+                            std::function<Progress()> progress) {
+    stop();
     phase_ = std::move(phase);
     files_ = files;
     bytes_ = bytes;
-    phase_start_ = next_ = Clock::now();
+    progress_ = std::move(progress);
+    phase_start_ = Clock::now();
+    showing_ = true;
+    thread_ = std::thread([this] { show_until_stopped(); });
 }
 
-double ProgressDisplay::phase_seconds() const { return seconds_since(phase_start_); }
-
-std::string ProgressDisplay::line(const Progress& progress) const {
-    const double seconds = std::max(phase_seconds(), 0.001);
-    const auto done = static_cast<double>(progress.bytes);
-    const double left = std::max(0.0, static_cast<double>(bytes_) - done);
-    std::string text =
-        fmt::format("{:<8} {}/{} files  {:.1f}/{:.1f} MB  {:.1f} MB/s", phase_, progress.files, files_,
-                    done / kMB, static_cast<double>(bytes_) / kMB, done / kMB / seconds);
-    if (done > 0 && progress.files < files_) text += fmt::format("  ETA {:.0f} s", left / (done / seconds));
-    if (!event_.empty()) text += "  | " + event_;
-    return text;
-}
-
-void ProgressDisplay::show(const Progress& progress) {
-    if (Clock::now() < next_) return;
-    next_ = Clock::now() +
-            (terminal_ ? std::chrono::milliseconds(kTerminalPause) : std::chrono::milliseconds(kLinePause));
-    if (terminal_)
-        fmt::print(stderr, "\r\x1b[K{}", line(progress));
-    else
-        fmt::print(stderr, "{:7.1f} s  {}\n", seconds_since(start_), line(progress));
-    std::fflush(stderr);
-}
-
-void ProgressDisplay::end(const Progress& progress) {
+double ProgressDisplay::end() {
+    stop();
+    const double seconds = seconds_since(phase_start_);
     event_.clear();
-    say(line(progress));
-    phase_.clear();
+    say(line());
+    return seconds;
 }
 
 void ProgressDisplay::say(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    print_line(text);
+}
+
+void ProgressDisplay::set_event(std::string text) {
+    const std::lock_guard lock(mutex_);
+    event_ = std::move(text);
+}
+
+void ProgressDisplay::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        showing_ = false;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+}
+
+void ProgressDisplay::show_until_stopped() {
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, terminal_ ? kTerminalPause : kLinePause, [this] { return !showing_; })) {
+        if (!terminal_)
+            print_line(line());
+        else
+            fmt::print(stderr, "\r\x1b[K{}", line());
+        std::fflush(stderr);
+    }
+    if (terminal_) fmt::print(stderr, "\r\x1b[K");
+}
+
+void ProgressDisplay::print_line(const std::string& text) const {
     fmt::print(stderr, "{}{:7.1f} s  {}\n", terminal_ ? "\r\x1b[K" : "", seconds_since(start_), text);
-    if (terminal_) next_ = Clock::now(); // it took the live line's place
+}
+
+std::string ProgressDisplay::line() const {
+    const Progress progress = progress_();
+    const double seconds = std::max(seconds_since(phase_start_), 0.001);
+    const auto done = static_cast<double>(progress.bytes);
+    const auto all = static_cast<double>(bytes_);
+    std::string text = fmt::format("{} {}/{} files  {:.1f}/{:.1f} MB  {:.1f} MB/s", phase_, progress.files,
+                                   files_, done / kMB, all / kMB, done / kMB / seconds);
+    // Small files cost per file, large ones per byte: the mean of both is a fair guess of what is done.
+    const double finished =
+        (part(done, all) + part(static_cast<double>(progress.files), static_cast<double>(files_))) / 2;
+    if (progress.files < files_ && seconds > kEtaAfterSeconds && finished > 0)
+        text += fmt::format("  ETA {:.0f} s", seconds * (1 - finished) / finished);
+    if (!event_.empty()) text += "  | " + event_;
+    return text;
 }
 
 } // namespace dwcp::runner

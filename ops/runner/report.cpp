@@ -8,8 +8,9 @@ namespace dwcp::runner {
 namespace {
 
 constexpr double kMB = 1e6;
-constexpr double kActorLimitMs =
-    1'000; ///< While 12 clients load the machine; bench/run runtime measures the idle case.
+constexpr double kServeMedianLimitMs = 100;
+constexpr double kServeLimitMs =
+    1'000; ///< For the slowest: a whole put, while a dozen clients load the machine.
 constexpr double kNodeLimitMs = 5'000;
 constexpr std::size_t kProblemsShown = 10;
 
@@ -52,18 +53,20 @@ Check check_files(const Tally& tally) {
 }
 
 Check check_actors(const Report& report) {
-    double worst_back = 0, worst_serve = 0;
-    std::size_t back = 0;
-    for (const auto& kill : report.actor_kills) {
-        if (kill.back) ++back;
-        worst_back = std::max(worst_back, kill.back_ms);
-        worst_serve = std::max(worst_serve, kill.serve_ms);
-    }
+    std::vector<double> serve;
+    for (const auto& kill : report.actor_kills)
+        if (kill.back) serve.push_back(kill.serve_ms);
+    std::ranges::sort(serve);
+    const double median = serve.empty() ? 0 : serve[serve.size() / 2];
+    const double slowest = serve.empty() ? 0 : serve.back();
     return {
         "every killed actor was back and served",
-        back == report.actor_kills.size() && back > 0 && worst_serve < kActorLimitMs,
-        fmt::format("{} of {}; slowest back in {:.0f} ms, served in {:.0f} ms under load (limit {:.0f} ms)",
-                    back, report.actor_kills.size(), worst_back, worst_serve, kActorLimitMs)};
+        !serve.empty() && serve.size() == report.actor_kills.size() && median < kServeMedianLimitMs &&
+            slowest < kServeLimitMs,
+        fmt::format(
+            "{} of {}; a put succeeded after {:.0f} ms in the median (limit {:.0f} ms), {:.0f} ms at worst "
+            "(limit {:.0f} ms), under load",
+            serve.size(), report.actor_kills.size(), median, kServeMedianLimitMs, slowest, kServeLimitMs)};
 }
 
 Check check_systems(const Report& report) {

@@ -133,12 +133,17 @@ class Course {
         return {};
     }
 
+    void begin(const char* phase) {
+        display_.begin(phase, collection_.files.size(), collection_.bytes,
+                       [this] { return shipment_->progress(); });
+    }
+
     Result<void> ship() {
         NodeClient client = cluster_[0].client();
         std::vector<std::string> victims = actors_to_kill(client);
         victims.insert(victims.begin() + static_cast<std::ptrdiff_t>(victims.size() / 2),
                        ""); // the node, mid-way
-        display_.begin("shipping", collection_.files.size(), collection_.bytes);
+        begin("shipping");
         shipment_->start_put();
         std::size_t next = 0;
         while (!shipment_->finished() || next < victims.size()) {
@@ -150,27 +155,24 @@ class Course {
             if (auto well = look_after(); !well) return well;
         }
         report_.put = shipment_->progress();
-        report_.put_seconds = display_.phase_seconds();
-        display_.end(report_.put);
+        report_.put_seconds = display_.end();
         return {};
     }
 
     Result<void> read_back() {
-        display_.begin("reading", collection_.files.size(), collection_.bytes);
+        begin("reading");
         shipment_->start_read_back();
         while (!shipment_->finished())
             if (auto well = look_after(); !well) return well;
         const Progress both = shipment_->progress();
-        report_.get_seconds = display_.phase_seconds();
-        display_.end(both);
+        report_.get_seconds = display_.end();
         report_.get = {both.files, both.bytes, both.refusals - report_.put.refusals,
                        both.broken_connections - report_.put.broken_connections};
         return {};
     }
 
-    /// Shows the progress; an error when the run was interrupted or a node ended that nobody killed.
+    /// An error when the run was interrupted or a node ended that nobody killed.
     Result<void> look_after() {
-        display_.show(shipment_->progress());
         for (std::size_t i = 0; i < cluster_.size(); ++i)
             if (Node& node = cluster_[i]; !node.process().running() && !interrupted)
                 return node.wait_ready({}); // says how it ended, with its log
@@ -195,6 +197,7 @@ class Course {
         } else {
             Node& node = cluster_[kKilledNode];
             display_.say(fmt::format("killing {} with SIGKILL, with workloads under way", node.name()));
+            display_.set_event("killing and restarting " + node.name());
             report_.restarts_before_node_kill = restarts_of(node);
             const NodeKill kill = kill_node(node, cluster_[0]);
             display_.say(
@@ -267,12 +270,12 @@ class Course {
 
     const RunOptions& options_;
     RunDirectory& directory_;
-    ProgressDisplay display_;
     Collection collection_;
     Cluster cluster_;
     std::unique_ptr<Shipment> shipment_; // ends before the cluster it talks to
     std::vector<double> start_ms_;
     Report report_;
+    ProgressDisplay display_; // last: it shows the shipment
 };
 
 Result<void> check_disk(const fs::path& directory, std::uint64_t bytes) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,7 +32,8 @@ class Directory {
 
 std::vector<std::string> keys_of(const Collection& collection) {
     std::vector<std::string> keys;
-    for (const auto& file : collection.files) keys.push_back(file.key);
+    for (const auto& file : collection.files)
+        keys.push_back(file.key);
     return keys;
 }
 
@@ -68,7 +68,8 @@ TEST_CASE("symbolic links, pipes and names that cannot be keys are counted and n
     CHECK(collection->left_out.at("symbolic link") == 4);
     CHECK(collection->left_out.at("named pipe") == 1);
     std::uint64_t all = 0;
-    for (const auto& [reason, count] : collection->left_out) all += count;
+    for (const auto& [reason, count] : collection->left_out)
+        all += count;
     CHECK(all == 7);
 }
 

@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <thread>
-
 #include <unistd.h>
 
 using namespace dwcp::runner;
@@ -28,10 +27,12 @@ TEST_CASE("a process that ends is reaped and says how it ended") {
 
 TEST_CASE("a process that ignores SIGTERM is killed after the grace") {
     // The mark says that the trap is set.
-    const std::string mark = (std::filesystem::temp_directory_path() / ("dwcp-mark-" + std::to_string(getpid()))).string();
+    const std::string mark =
+        (std::filesystem::temp_directory_path() / ("dwcp-mark-" + std::to_string(getpid()))).string();
     auto process = Process::start(shell("trap '' TERM; touch " + mark + "; while :; do sleep 0.01; done"));
     REQUIRE(process);
-    while (!std::filesystem::exists(mark)) std::this_thread::yield();
+    while (!std::filesystem::exists(mark))
+        std::this_thread::yield();
     std::filesystem::remove(mark);
     CHECK(process->resident_bytes() > 0);
     process->stop(100ms);

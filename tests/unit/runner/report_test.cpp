@@ -17,10 +17,12 @@ struct Sample {
         collection.files = {{"/a", "a", 10}, {"/b", "b", 20}};
         collection.bytes = 30;
         outcomes.resize(2);
-        for (auto& shipped : outcomes) shipped.outcome = Outcome::equal;
+        for (auto& shipped : outcomes)
+            shipped.outcome = Outcome::equal;
         report.collection = &collection;
         report.outcomes = &outcomes;
-        for (const char* path : {"manager/0", "compression/0", "allocator/0", "consensus/metadata", "gateway/0"})
+        for (const char* path :
+             {"manager/0", "compression/0", "allocator/0", "consensus/metadata", "gateway/0"})
             report.actor_kills.push_back(
                 {.path = path, .node = "site-a", .back = true, .back_ms = 5, .serve_ms = 20, .problem = {}});
         report.restarts_before_node_kill = 0;
@@ -52,10 +54,20 @@ TEST_CASE("each thing that can go wrong fails exactly its check") {
     const std::vector<std::pair<std::string, std::function<void(Sample&)>>> faults{
         {"every file came back", [](Sample& s) { s.outcomes[1].outcome = Outcome::failed; }},
         {"every file came back", [](Sample& s) { s.outcomes[1].outcome = Outcome::acknowledged; }},
-        {"an actor of every system", [](Sample& s) { s.report.actor_kills.erase(s.report.actor_kills.begin()); }},
+        {"an actor of every system",
+         [](Sample& s) { s.report.actor_kills.erase(s.report.actor_kills.begin()); }},
         {"every killed actor", [](Sample& s) { s.report.actor_kills[2].back = false; }},
         {"every killed actor", [](Sample& s) { s.report.actor_kills[2].serve_ms = 5'000; }},
-        {"the supervisors counted", [](Sample& s) { for (auto& node : s.report.nodes) node.restarts = 1; }},
+        {"every killed actor",
+         [](Sample& s) {
+             for (auto& kill : s.report.actor_kills)
+                 kill.serve_ms = 150;
+         }},
+        {"the supervisors counted",
+         [](Sample& s) {
+             for (auto& node : s.report.nodes)
+                 node.restarts = 1;
+         }},
         {"the killed node came back", [](Sample& s) { s.report.node_kill.connected_ms = 9'000; }},
         {"the killed node's workloads", [](Sample& s) { s.report.node_kill.undecided = 1; }},
         {"the killed node's workloads", [](Sample& s) { s.report.node_kill.decided_ms = 9'000; }},
@@ -68,7 +80,8 @@ TEST_CASE("each thing that can go wrong fails exactly its check") {
         Sample sample;
         fault(sample);
         INFO(name);
-        for (const auto& check : judge(sample.report)) CHECK(check.held != check.name.starts_with(name));
+        for (const auto& check : judge(sample.report))
+            CHECK(check.held != check.name.starts_with(name));
     }
 }
 
