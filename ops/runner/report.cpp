@@ -17,6 +17,13 @@ constexpr std::size_t kProblemsShown = 10;
 double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / kMB; }
 double rate(std::uint64_t bytes, double seconds) { return seconds > 0 ? megabytes(bytes) / seconds : 0; }
 
+/// A name as a terminal may show it: no control characters.
+std::string printable(std::string name) {
+    std::ranges::replace_if(
+        name, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return name;
+}
+
 struct Tally {
     std::size_t equal = 0, changed = 0, vanished = 0, failed = 0;
     std::uint64_t equal_bytes = 0;
@@ -151,7 +158,7 @@ std::string problem_list(const Report& report) {
         if (shown == kProblemsShown)
             ++more;
         else if (++shown; true)
-            text += fmt::format("  {}: {}\n", report.collection->files[i].path.string(),
+            text += fmt::format("  {}: {}\n", printable(report.collection->files[i].path.string()),
                                 shipped.problem.empty() ? "not finished" : shipped.problem);
     }
     if (more > 0) text += fmt::format("  and {} more\n", more);

@@ -236,7 +236,10 @@ class Course {
         const std::vector<Check> checks = judge(report_);
         fmt::print("{}", to_text(report_, checks));
         std::fflush(stdout);
-        if (options_.json) std::ofstream(*options_.json) << to_json(report_, checks).dump(2) << "\n";
+        if (options_.json)
+            std::ofstream(*options_.json)
+                << to_json(report_, checks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+                << "\n";
         return all_held(checks);
     }
 
