@@ -209,6 +209,31 @@ TEST_CASE("what a peer sends malformed is refused and changes nothing") {
     commit(nodes["b"], 1, 1);
 }
 
+TEST_CASE("a life does not end before what it is writing is written") {
+    LaneNodes nodes;
+    LaneNode& node = nodes["b"];
+    std::promise<void> applying, go_on;
+    std::once_flag first;
+    node.machine().before_apply = [&] {
+        std::call_once(first, [&] {
+            applying.set_value();
+            go_on.get_future().wait();
+        });
+    };
+    auto submitted = std::async(std::launch::async, [&] { return node.submit("x", to_bytes("payload")); });
+    applying.get_future().wait();
+    auto killed = std::async(std::launch::async, [&] { node.kill(); });
+    // Time enough to end if it did not wait.
+    CHECK(killed.wait_for(100ms) == std::future_status::timeout);
+    go_on.set_value();
+    killed.get();
+    CHECK(node.machine().effects_of("x") == 1);
+    node.start();
+    REQUIRE(submitted.get());
+    nodes.until_level();
+    CHECK(node.machine().effects_of("x") == 1);
+}
+
 TEST_CASE("killing lane actors under load loses nothing acknowledged and applies nothing twice") {
     constexpr int kClients = 6, kKills = 40;
     LaneNodes nodes;

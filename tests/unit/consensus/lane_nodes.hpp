@@ -54,6 +54,7 @@ class Counting final : public consensus::StateMachine {
         return {};
     }
     Bytes apply(const consensus::Entry& entry, store::Batch& batch) override {
+        if (before_apply) before_apply();
         const std::string count = std::to_string(effects_of(entry.command.id) + 1);
         batch.put(store::Family::state, "count/" + entry.command.id, as_bytes(count));
         return to_bytes("applied at " + std::to_string(entry.index));
@@ -64,6 +65,8 @@ class Counting final : public consensus::StateMachine {
         const auto value = store_.get(store::Family::state, "count/" + id);
         return value && *value ? std::atoi(std::string(as_text(**value)).c_str()) : 0;
     }
+
+    std::function<void()> before_apply; ///< Set before anything is submitted.
 
   private:
     store::Store& store_;
