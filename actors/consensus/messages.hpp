@@ -1,4 +1,5 @@
-// What a lane's actor is asked. Lane actors live at "consensus/<lane>": "consensus/metadata", "consensus/bulk".
+// What a lane's actor is asked. Lane actors live at "consensus/<lane>": "consensus/metadata",
+// "consensus/bulk".
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -19,9 +20,9 @@ struct CommandCommitted {
     Bytes result;           ///< What the state machine answered.
 };
 
-/// Any member takes commands; it forwards to the sequencer and answers when the entry is committed and applied here.
-/// Errors: unavailable (no sequencer or no quorum before the deadline; it may still commit: ask again with the same id),
-/// too_large, invalid_argument, or what the state machine refused.
+/// Any member takes commands; it forwards to the sequencer and answers when the entry is committed and
+/// applied here. Errors: unavailable (no sequencer or no quorum before the deadline; it may still commit: ask
+/// again with the same id), too_large, invalid_argument, or what the state machine refused.
 struct SubmitCommand {
     using Reply = CommandCommitted;
     Command command;
@@ -36,8 +37,9 @@ struct QueryLane {
     using Reply = LaneStatus;
 };
 
-/// Committed entries after `after`, in order, each once per subscription; sent to the actor at `subscriber` as EntriesCommitted
-/// requests, one in flight at a time. A subscriber that restarts subscribes again from the last index it handled.
+/// Committed entries after `after`, in order, each once per subscription; sent to the actor at `subscriber`
+/// as EntriesCommitted requests, one in flight at a time. A subscriber that restarts subscribes again from
+/// the last index it handled.
 struct Subscribed {};
 struct Subscribe {
     using Reply = Subscribed;

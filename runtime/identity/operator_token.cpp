@@ -14,9 +14,11 @@ Result<std::string> load_or_create_operator_token(const std::string& directory) 
     if (!text) return std::unexpected(text.error());
     std::array<Byte, 32> secret;
     if (*text) {
-        while (!(*text)->empty() && (*text)->back() == '\n') (*text)->pop_back();
+        while (!(*text)->empty() && (*text)->back() == '\n')
+            (*text)->pop_back();
         if (!from_hex(**text, secret)) {
-            return fail(Errc::corrupted, path + " is not 64 hex digits", "delete it; a new one is made at the next start");
+            return fail(Errc::corrupted, path + " is not 64 hex digits",
+                        "delete it; a new one is made at the next start");
         }
         return std::move(**text);
     }

@@ -1,4 +1,5 @@
-// The secret that lets an operator on this machine change things: DATA_DIR/operator.token, mode 0600, made at the first start.
+// The secret that lets an operator on this machine change things: DATA_DIR/operator.token, mode 0600, made at
+// the first start.
 #pragma once
 
 #include "protocols/base/result.hpp"
@@ -7,7 +8,8 @@
 
 namespace dwcp::identity {
 
-/// Reads the token (64 hex digits), or makes one. Fails if the file is damaged or readable by others, with the remedy.
+/// Reads the token (64 hex digits), or makes one. Fails if the file is damaged or readable by others, with
+/// the remedy.
 Result<std::string> load_or_create_operator_token(const std::string& directory);
 
 } // namespace dwcp::identity
