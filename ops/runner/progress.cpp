@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace dwcp::runner {
@@ -16,6 +17,14 @@ constexpr double kMB = 1e6;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Cut to the terminal's width: a live line that wraps could not be overwritten.
+std::string fitted(std::string text) {
+    winsize size{};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && text.size() >= size.ws_col)
+        text.resize(size.ws_col - 1U);
+    return text;
 }
 
 double part(double done, double all) { return all > 0 ? std::min(1.0, done / all) : 1.0; }

@@ -169,7 +169,7 @@ std::string left_out_list(const Collection& collection) {
     std::string text;
     for (const auto& [reason, count] : collection.left_out)
         text += fmt::format("  {:>6}  {}, for example {}\n", count, reason,
-                            collection.left_out_example.at(reason));
+                            printable(collection.left_out_example.at(reason)));
     return text.empty() ? text : "\nleft out:\n" + text;
 }
 
