@@ -18,9 +18,9 @@ class StateMachine {
     /// entry's effects are there exactly if it counts as applied. Returns the answer for the submitter. Must
     /// depend on state and entry alone.
     virtual Bytes apply(const Entry& entry, store::Batch& batch) = 0;
-    /// Called after the batch is written; for what is not state: waking waiters, collecting garbage. The batch is
-    /// not synced, since the log is: after a power failure the last entries may be applied, and this called, again,
-    /// from the state before them.
+    /// Called after the batch is written; for what is not state: waking waiters, collecting garbage. The
+    /// batch is not synced, since the log is: after a power failure the last entries may be applied, and this
+    /// called, again, from the state before them.
     virtual void applied(const Entry& entry) = 0;
 };
 

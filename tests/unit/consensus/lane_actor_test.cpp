@@ -1,6 +1,6 @@
-#include "lane_nodes.hpp"
 #include "protocols/base/random.hpp"
 #include "protocols/consensus/majority_write.hpp"
+#include "tests/unit/consensus/lane_nodes.hpp"
 #include "tests/unit/wire/seed.hpp"
 
 #include <algorithm>
