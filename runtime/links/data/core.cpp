@@ -9,7 +9,12 @@ void Core::record_refusal(const NodeName& peer, const std::string& end, const Er
                      "Data links refused in the handshake, by who refused and why.",
                      {{"end", end}, {"code", std::string(to_string(why.code))}})
         .add();
-    if (refusals_.size() >= kRefusalsKept && !refusals_.contains(peer)) refusals_.clear();
+    if (refusals_.size() >= kRefusalsKept && !refusals_.contains(peer)) {
+        std::erase_if(refusals_,
+                      [&](const auto& entry) { return now - entry.second.told >= kRepeatRefusalAfter; });
+        if (refusals_.size() >= kRefusalsKept)
+            return; // a stranger that makes up names shall not fill the events
+    }
     Refusal& last = refusals_[peer];
     if (last.message == why.message && now - last.told < kRepeatRefusalAfter) return;
     last = {why.message, now};

@@ -23,7 +23,7 @@ inline constexpr milliseconds kTick{50};
 inline constexpr milliseconds kSampleEvery{500};
 /// The same refusal of the same name is told once in this time; all are counted.
 inline constexpr milliseconds kRepeatRefusalAfter{30'000};
-/// Names whose refusals are remembered; a stranger can make names up.
+/// Names whose refusals are told in that time; a stranger can make names up.
 inline constexpr std::size_t kRefusalsKept = 64;
 
 /// Streams that one peer may have open to this node: far above any sensible streams_max.

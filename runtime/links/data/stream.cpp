@@ -42,7 +42,9 @@ void Stream::bad_frame(wire::FrameError error) {
     if (ended_) return;
     on_bad_frame(error);
     if (refusing_) return; // it is told why first
-    log::warn("data_bad_frame", {{"peer", flow()}, {"reason", wire::to_string(error)}});
+    // Anybody can send garbage to the port: only a known peer's is worth a warning, all of it is counted.
+    log::write(established_ ? log::Level::warn : log::Level::debug, "data_bad_frame",
+               {{"peer", flow()}, {"reason", wire::to_string(error)}});
     end("bad frame: " + std::string(wire::to_string(error)));
 }
 

@@ -137,3 +137,13 @@ TEST_CASE("a client that stops in the middle of the handshake is dropped when it
     slow.send(wire::FrameKind::hello, 0, wire::encode_hello(links::make_hello(slow.self())));
     CHECK(slow.closed());
 }
+
+TEST_CASE("a stranger that makes up names cannot fill the events") {
+    TestNode b("b", {"a"});
+    for (int i = 0; i < 80; ++i) {
+        RawPeer stranger(make_identity("made-up-" + std::to_string(i), "another-cluster"), b.plane->port());
+        CHECK(stranger.join() == 0);
+        CHECK(stranger.failure().code == Errc::permission_denied);
+    }
+    CHECK(b.events_named("data_peer_refused") == 64);
+}
