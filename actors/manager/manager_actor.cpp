@@ -128,7 +128,6 @@ class ManagerActor final : public actor::Actor {
 
   private:
     // --- start: read the journal
-    // -------------------------------------------------------------------------------------
 
     /// Requests that arrive while the journal is being read wait: they may belong to a workload in it.
     void when_ready(actor::Ticket ticket, std::function<void()> request) {
@@ -192,7 +191,6 @@ class ManagerActor final : public actor::Actor {
     }
 
     // --- taking a workload in
-    // ----------------------------------------------------------------------------------------
 
     Result<void> check_request(const BeginPut& request) const {
         if (auto key = wire::check_key(request.key); !key) return key;
@@ -357,7 +355,6 @@ class ManagerActor final : public actor::Actor {
     }
 
     // --- from the seal to the receipt
-    // --------------------------------------------------------------------------------
 
     void seal(const SealPut& request, actor::Ticket ticket) {
         if (const auto done = finished_index_.find(request.id); done != finished_index_.end()) {
@@ -549,7 +546,6 @@ class ManagerActor final : public actor::Actor {
     }
 
     // --- ends
-    // --------------------------------------------------------------------------------------------------------
 
     void finish(const WorkloadId& id, std::uint64_t index) {
         Job* job = find(id);
@@ -669,7 +665,6 @@ class ManagerActor final : public actor::Actor {
     }
 
     // --- the rest
-    // ----------------------------------------------------------------------------------------------------
 
     void erase(const DeleteObject& request, actor::Ticket ticket) {
         wire::MetadataCommand command{true, request.key, {}};

@@ -81,7 +81,7 @@ void ProgressDisplay::show_until_stopped() {
         if (!terminal_)
             print_line(line());
         else
-            fmt::print(stderr, "\r\x1b[K{}", line());
+            fmt::print(stderr, "\r\x1b[K{}", fitted(line()));
         std::fflush(stderr);
     }
     if (terminal_) fmt::print(stderr, "\r\x1b[K");

@@ -67,7 +67,8 @@ class Actor : public caf::event_based_actor {
     caf::behavior make_behavior() final;
 
     Resolver& resolver() const { return *context_.resolver; }
-    /// The actor system's clock, which tests move by hand. (CAF declares local_actor::now() but does not ship it.)
+    /// The actor system's clock, which tests move by hand. (CAF declares local_actor::now() but does not ship
+    /// it.)
     TimePoint now() const { return home_system().clock().now(); }
 
     /// Handler for Request that answers at once: `on<BeginPut>([this](const BeginPut& r) -> Result<PutBegun>

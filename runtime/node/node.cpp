@@ -101,7 +101,6 @@ class RunningNode final : public Node {
 };
 
 // --- state
-// -------------------------------------------------------------------------------------------------------------
 
 void RunningNode::open_state() {
     std::error_code failed;
@@ -141,7 +140,6 @@ void RunningNode::open_state() {
 }
 
 // --- links
-// -------------------------------------------------------------------------------------------------------------
 
 void RunningNode::join_links() {
     system_ = std::make_unique<actor::System>(
@@ -203,7 +201,6 @@ void RunningNode::serve_peers() {
 }
 
 // --- actors
-// ------------------------------------------------------------------------------------------------------------
 
 NodeName RunningNode::sequencer() const {
     if (!config_.sequencer.empty()) return config_.sequencer;
@@ -305,7 +302,6 @@ void RunningNode::grow_tree() {
 }
 
 // --- clients
-// -----------------------------------------------------------------------------------------------------------
 
 void RunningNode::listen() {
     gateway::BackendOptions options;
@@ -347,7 +343,6 @@ void RunningNode::listen() {
 }
 
 // --- the end
-// -----------------------------------------------------------------------------------------------------------
 
 bool RunningNode::drain() {
     *draining_ = true;
