@@ -98,6 +98,7 @@ Result<std::vector<Hash256>> BlockKeeper::make_durable(const std::vector<Hash256
             return std::unexpected(confirmed.error());
     }
     if (auto flushed = store_.make_blocks_durable(); !flushed) return std::unexpected(flushed.error());
+    log::debug("replica_durable", {{"blocks", hashes.size()}}, {.trace = workload});
     return missing;
 }
 

@@ -264,6 +264,8 @@ class ManagerActor final : public actor::Actor {
             if (!open) return;
             probe_.accepted.add();
             open->begun = true;
+            log::debug("workload_accepted", {{"key", open->record.manifest.key}},
+                       {.actor = path(), .trace = id});
             for (const auto ticket : std::exchange(open->starting, {}))
                 settle<PutBegun>(ticket, PutBegun{open->record.placement});
         });
@@ -554,6 +556,8 @@ class ManagerActor final : public actor::Actor {
         job->record.state = State::committed;
         job->record.index = index;
         probe_.committed.add();
+        log::debug("workload_committed", {{"key", job->record.manifest.key}, {"index", index}},
+                   {.actor = path(), .trace = id});
         probe_.seconds.observe(std::chrono::duration<double>(now() - job->sealed_at).count());
         end(id);
     }

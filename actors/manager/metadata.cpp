@@ -105,6 +105,7 @@ Bytes Metadata::apply(const consensus::Entry& entry, store::Batch& batch) {
 void Metadata::applied(const consensus::Entry& entry) {
     if (!references_unknown_) keeper_.release(entry.command.id);
     keeper_.collect(std::exchange(dropped_, {}));
+    log::debug("metadata_applied", {{"index", entry.index}}, {.trace = entry.command.id});
 }
 
 Result<std::optional<StoredManifest>> Metadata::find(const std::string& key) const {

@@ -1,5 +1,6 @@
 #include "tests/cluster/cluster_fixture.hpp"
 
+#include <fstream>
 #include <set>
 
 using namespace dwcp::testing;
@@ -19,6 +20,35 @@ TEST_CASE("what is put at one site is read equal at another") {
     const Answer range = c.get(object_path("sizes/3145745"), {{"Range", "bytes=1048570-1048585"}});
     CHECK(range.status == 206);
     CHECK(range.body == noise(3145745, 3145745).substr(1048570, 16));
+}
+
+TEST_CASE("a workload's id is the trace in the logs of every node that works on it") {
+    auto cluster = TestCluster::running(3, [](auto& configs) {
+        for (auto& config : configs) {
+            config.log_level = dwcp::log::Level::debug;
+            config.log_format = dwcp::log::Format::json;
+        }
+    });
+    auto a = cluster->client(0);
+    const Answer receipt = a.put(object_path("traced"), "body", {{"X-DWCP-Replicas", "3"}});
+    REQUIRE(receipt.ok());
+    const std::string id = receipt.json["id"];
+    // The steps of this workload in a node's log.
+    const auto steps_at = [&](std::size_t node) {
+        std::set<std::string> steps;
+        std::ifstream log((*cluster)[node].log_file());
+        for (std::string line; std::getline(log, line);) {
+            const auto parsed = nlohmann::json::parse(line, nullptr, false);
+            if (parsed.is_object() && parsed.value("trace", "") == id) steps.insert(parsed["event"]);
+        }
+        return steps;
+    };
+    CHECK(steps_at(0).contains("workload_accepted"));
+    CHECK(steps_at(0).contains("workload_committed"));
+    for (const std::size_t replica : {1UL, 2UL}) {
+        CHECK(eventually(5s, [&] { return steps_at(replica).contains("metadata_applied"); }));
+        CHECK(steps_at(replica).contains("replica_durable"));
+    }
 }
 
 TEST_CASE("replicas are on distinct sites, as many as were asked for") {
