@@ -101,7 +101,7 @@ function(dwcp_test name)
     set(A_LABELS unit)
   endif()
   dwcp_uses_caf(uses_caf ${A_LINK})
-  if(NOT uses_caf)
+  if(NOT uses_caf AND A_LABELS MATCHES "unit|sim") # the others start programs that use it
     list(APPEND A_LABELS caf_free)
   endif()
   foreach(label ${A_LABELS})
