@@ -27,6 +27,9 @@ void watch_for_interrupt() {
     // Without SA_RESTART, so that a wait for a child ends.
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
+    ::sigaction(SIGHUP, &action, nullptr);
+    // A reader that has seen enough (head) must not kill us before we have cleaned up: printing then throws.
+    std::signal(SIGPIPE, SIG_IGN);
 }
 
 void give_up(const std::string& why) {
