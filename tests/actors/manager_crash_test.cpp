@@ -30,6 +30,26 @@ class Killer {
     std::jthread thread_;
 };
 
+/// Keeps both threads of a pool busy until it goes out of scope.
+class HeldDisk {
+  public:
+    explicit HeldDisk(WorkerPool& disk) {
+        const auto go = go_.get_future().share();
+        for (int thread = 0; thread < 2; ++thread) {
+            REQUIRE(disk.try_submit([held = held_, go] {
+                ++*held;
+                go.wait();
+            }));
+        }
+        REQUIRE(eventually([&] { return *held_ == 2; }));
+    }
+    ~HeldDisk() { go_.set_value(); }
+
+  private:
+    std::shared_ptr<std::atomic<int>> held_ = std::make_shared<std::atomic<int>>(0);
+    std::promise<void> go_;
+};
+
 } // namespace
 
 TEST_CASE_METHOD(RunningRig, "a put goes on although its manager is killed between its steps") {
@@ -211,18 +231,56 @@ TEST_CASE("a killed manager lets go of the blocks it held") {
     rig.played.compression_silent = true;
     rig.start_process();
     require_ok(rig.begin("w"));
-    std::weak_ptr<const Bytes> watched;
     caf::scoped_actor client{rig.system().get()};
-    {
+    const auto put = [&] { // without waiting for an answer
         auto raw = raw_number(1, 500'000);
-        watched = raw;
-        client->send(rig.resolver().find("manager/0")->handle,
-                     actor::Local<PutBlock>(PutBlock{"w", 0, std::move(raw)}));
+        std::weak_ptr<const Bytes> watched = raw;
+        const auto live =
+            rig.resolver().wait_for_life_after("manager/0", 0, std::chrono::steady_clock::now() + kPatience);
+        REQUIRE(live);
+        client->send(live->handle, actor::Local<PutBlock>(PutBlock{"w", 0, std::move(raw)}));
+        return watched;
+    };
+    SECTION("while they are being encoded") {
+        const auto watched = put();
+        REQUIRE(
+            eventually([&] { return rig.with_played([](const Played& p) { return p.unanswered == 1; }); }));
+        CHECK_FALSE(watched.expired());
+        rig.kill_and_wait();
+        CHECK(eventually([&] { return watched.expired(); }));
     }
-    REQUIRE(eventually([&] { return rig.with_played([](const Played& p) { return p.unanswered == 1; }); }));
-    CHECK_FALSE(watched.expired());
-    rig.kill_and_wait();
-    CHECK(eventually([&] { return watched.expired(); }));
+    SECTION("while the journal is being read") {
+        const HeldDisk held(rig.disk());
+        rig.kill_and_wait();
+        const auto watched = put(); // the next life holds it back
+        rig.kill_and_wait();
+        CHECK(eventually([&] { return watched.expired(); }));
+    }
+}
+
+TEST_CASE_METHOD(RunningRig,
+                 "a manager that still reads its journal holds back some requests and refuses the rest") {
+    auto held = std::make_unique<HeldDisk>(disk());
+    kill_and_wait();
+    std::atomic<int> taken{0};
+    std::atomic<int> refused{0};
+    {
+        std::vector<std::jthread> clients;
+        for (int i = 0; i < 300; ++i) {
+            clients.emplace_back([&, i] {
+                const auto begun = begin("w" + std::to_string(i));
+                if (!begun && begun.error().code == Errc::resource_exhausted)
+                    ++refused;
+                else
+                    ++taken;
+            });
+        }
+        CHECK(eventually([&] { return refused == 300 - 256; }));
+        CHECK(taken == 0);
+        held.reset();
+    }
+    CHECK(taken + refused == 300);
+    CHECK(taken == 100); // which is what admission lets in
 }
 
 TEST_CASE("a full disk queue refuses what may be refused, and delays what may not") {
@@ -230,16 +288,7 @@ TEST_CASE("a full disk queue refuses what may be refused, and delays what may no
     rig.start_process();
     require_ok(rig.begin("w"));
     const auto refs = rig.put_all("w", 1);
-    std::promise<void> go;
-    const auto gate = go.get_future().share();
-    std::atomic<int> held{0};
-    const auto hold = [gate, &held] {
-        ++held;
-        gate.wait();
-    };
-    REQUIRE(rig.disk().try_submit(hold));
-    REQUIRE(rig.disk().try_submit(hold));
-    REQUIRE(eventually([&] { return held == 2; })); // both threads
+    auto held = std::make_unique<HeldDisk>(rig.disk());
     while (rig.disk().try_submit([] {})) {
     }
     const auto refused = rig.begin("w2");
@@ -249,7 +298,7 @@ TEST_CASE("a full disk queue refuses what may be refused, and delays what may no
     {
         std::jthread client([&] { receipt = rig.ask(ManagerRig::seal_of("w", refs)); });
         REQUIRE(eventually([&] { return !rig.put("w", raw_number(2)); })); // it is being sealed
-        go.set_value();
+        held.reset();
     }
     require_ok(*receipt);
     require_ok(rig.begin("w2")); // the refused one left nothing behind

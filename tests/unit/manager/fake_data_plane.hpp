@@ -52,6 +52,7 @@ class FakeDataPlane final : public links::DataPlane {
         {
             const std::lock_guard lock(mutex_);
             under_way_max_ = std::max(under_way_max_, ++under_way_);
+            ++peers_[name].sends;
         }
         answer([this, name, block, done] {
             Result<void> result;
@@ -59,7 +60,6 @@ class FakeDataPlane final : public links::DataPlane {
                 const std::lock_guard lock(mutex_);
                 --under_way_;
                 auto& peer = peers_[name];
-                ++peer.sends;
                 if (peer.fails_with)
                     result = std::unexpected(*peer.fails_with);
                 else
