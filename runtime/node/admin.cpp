@@ -73,9 +73,10 @@ Result<json> Admin::run_there(const NodeName& node, const std::string& verb, jso
     }
     const auto promise = std::make_shared<std::promise<Result<Bytes>>>();
     auto answer = promise->get_future();
-    services_.control.request(node, kAdminService, to_bytes(json{{"verb", verb}, {"args", args}}.dump()),
-                              kRemoteDeadline, {},
-                              [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
+    services_.control.request(
+        node, kAdminService,
+        to_bytes(json{{"verb", verb}, {"args", args}}.dump(-1, ' ', false, json::error_handler_t::replace)),
+        kRemoteDeadline, {}, [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
     const auto reply = answer.get();
     if (!reply) return std::unexpected(reply.error());
     auto parsed = json::parse(as_text(*reply), nullptr, false);
@@ -209,7 +210,8 @@ json Admin::tree() {
 }
 
 Result<json> Admin::actor_show(const std::string& path) {
-    for (auto& entry : tree()["actors"]) {
+    const json all = tree(); // a loop over a part of a temporary would outlive it
+    for (const auto& entry : all["actors"]) {
         if (entry["path"] != path) continue;
         json found = entry;
         found["node"] = services_.identity.name;
