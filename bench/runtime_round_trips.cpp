@@ -169,7 +169,7 @@ class Local {
         asker_ = publish<Asker>("asker/0");
     }
     ~Local() {
-        resolver_.clear();
+        resolver_.close();
         for (const auto& handle : {bare_, bare_asker_, asker_, echo_}) {
             caf::anon_send_exit(handle, caf::exit_reason::kill);
         }

@@ -10,6 +10,8 @@ std::string store_key(const std::string& id) { return "tx/" + id; }
 } // namespace
 
 Bytes Transactions::apply(const Entry& entry, store::Batch& batch) {
+    // The first of an id stays, also when the lane has forgotten the id and orders it again.
+    if (const auto before = find(entry.command.id); before && *before) return {};
     const ByteView payload = entry.command.payload;
     const wire::TransactionRecord record{entry.index, entry.time_ms, entry.proposer, payload.size(),
                                          crypto::sha256(payload)};

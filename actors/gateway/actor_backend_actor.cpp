@@ -1,8 +1,10 @@
 #include "actors/gateway/actor_backend_actor.hpp"
 
+#include "protocols/crypto/hash.hpp"
 #include "runtime/caf/call.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <future>
 
@@ -15,6 +17,13 @@ constexpr Duration kQueryDeadline = std::chrono::seconds(5);
 constexpr std::size_t kReportsMax = 1000;
 
 } // namespace
+
+Result<consensus::LogIndex> committed_index(caf::actor_system& system, const actor::Resolver& resolver) {
+    const auto status = actor::call(system, resolver, "consensus/metadata", consensus::QueryLane{},
+                                    std::chrono::steady_clock::now() + kFindDeadline);
+    if (!status) return std::unexpected(status.error());
+    return (*status)->status.committed;
+}
 
 ActorBackend::ActorBackend(BackendOptions options, caf::actor_system& system, actor::Resolver& resolver,
                            links::ControlLinks& links, manager::Metadata& metadata,
@@ -59,18 +68,35 @@ Result<manager::ObjectDeleted> ActorBackend::erase(const std::string& manager,
     return ask(manager, request, options_.block_deadline);
 }
 
-Result<std::optional<manager::StoredManifest>> ActorBackend::find_at_sequencer(const std::string& key) {
-    if (options_.sequencer == options_.self) return std::nullopt;
+Result<void> ActorBackend::catch_up() {
+    if (options_.sequencer == options_.self) {
+        const auto committed = committed_index(system_, resolver_);
+        if (!committed) return std::unexpected(committed.error());
+        return wait_until_applied(*committed);
+    }
     const auto promise = std::make_shared<std::promise<Result<Bytes>>>();
     auto answer = promise->get_future();
-    links_.request(options_.sequencer, kFindService, to_bytes(key), kFindDeadline, {},
-                   [promise](Result<Bytes> found) { promise->set_value(std::move(found)); });
-    const auto found = answer.get();
-    if (!found) return std::unexpected(found.error());
-    if (found->empty()) return std::nullopt;
-    auto stored = manager::Metadata::decode_stored(*found);
-    if (!stored) return std::unexpected(stored.error());
-    return std::move(*stored);
+    links_.request(options_.sequencer, kCommittedService, {}, kFindDeadline, {},
+                   [promise](Result<Bytes> committed) { promise->set_value(std::move(committed)); });
+    const auto committed = answer.get();
+    if (!committed) {
+        return fail(Errc::unavailable,
+                    "this node does not know the object and cannot ask " + options_.sequencer +
+                        " whether it was put meanwhile: " + committed.error().message,
+                    "try again when `dwcp-shell -c nodes` shows " + options_.sequencer + " up");
+    }
+    consensus::LogIndex index = 0;
+    const auto text = as_text(*committed);
+    if (std::from_chars(text.data(), text.data() + text.size(), index).ec != std::errc()) {
+        return fail(Errc::internal, options_.sequencer + " told a commit index that is no number");
+    }
+    return wait_until_applied(index);
+}
+
+Result<void> ActorBackend::wait_until_applied(consensus::LogIndex index) {
+    const auto deadline = std::chrono::steady_clock::now() + kFindDeadline;
+    if (metadata_.wait_until_applied(index, deadline)) return {};
+    return fail(Errc::unavailable, "this node is still catching up with the metadata lane", "try again");
 }
 
 Result<void> ActorBackend::resolve_index(const std::string& manager, wire::Manifest& manifest) {
@@ -88,11 +114,10 @@ Result<std::optional<wire::Manifest>> ActorBackend::find(const std::string& mana
     auto stored = metadata_.find(key);
     if (!stored) return std::unexpected(stored.error());
     if (!*stored) {
-        auto remote = find_at_sequencer(key);
-        // With the sequencer away nothing new commits, so what this node knows is all there is, but for the
-        // last instants.
-        if (!remote || !*remote) return std::nullopt;
-        stored = std::move(remote);
+        if (auto current = catch_up(); !current) return std::unexpected(current.error());
+        stored = metadata_.find(key);
+        if (!stored) return std::unexpected(stored.error());
+        if (!*stored) return std::nullopt;
     }
     auto manifest = std::move((*stored)->manifest);
     if (auto resolved = resolve_index(manager, manifest); !resolved) return std::unexpected(resolved.error());
@@ -122,9 +147,24 @@ Result<ObjectPage> ActorBackend::list(const std::string& prefix, const std::stri
 }
 
 Result<consensus::CommandCommitted> ActorBackend::submit_transaction(const std::string& id, Bytes payload) {
-    return ask("consensus/bulk",
-               consensus::SubmitCommand{{id, std::move(payload)}, options_.block_deadline, id},
-               options_.block_deadline);
+    const auto hash = crypto::sha256(payload);
+    auto committed =
+        ask("consensus/bulk", consensus::SubmitCommand{{id, std::move(payload)}, options_.block_deadline, id},
+            options_.block_deadline);
+    if (!committed) return committed;
+    // The first transaction of an id stays; the lane remembers ids for a while only, the register for ever.
+    const auto record = transactions_.find(id);
+    if (!record || !*record) return committed;
+    if ((*record)->payload_sha256 != hash) {
+        return fail(Errc::already_exists,
+                    "transaction id '" + id + "' was used for another payload at index " +
+                        std::to_string((*record)->index),
+                    "choose a new id");
+    }
+    committed->duplicate = committed->duplicate || (*record)->index != committed->index;
+    committed->index = (*record)->index;
+    committed->time_ms = (*record)->time_ms;
+    return committed;
 }
 
 Result<std::optional<wire::TransactionRecord>> ActorBackend::find_transaction(const std::string& id) {

@@ -14,8 +14,11 @@
 
 namespace dwcp::gateway {
 
-/// The control service that looks up a manifest; see ActorBackend::find().
-inline constexpr const char* kFindService = "object/find";
+/// The control service that tells the metadata lane's commit index here; see ActorBackend::find().
+inline constexpr const char* kCommittedService = "lane/metadata/committed";
+
+/// That index, from this node's lane.
+Result<consensus::LogIndex> committed_index(caf::actor_system& system, const actor::Resolver& resolver);
 
 struct BackendOptions {
     NodeName self;
@@ -46,8 +49,10 @@ class ActorBackend final : public Backend {
     void abort_put(const std::string& manager, const manager::AbortPut& request) override;
     Result<manager::ObjectDeleted> erase(const std::string& manager,
                                          const manager::DeleteObject& request) override;
-    /// A key that this node does not know is asked of the lane's sequencer, which knows every commit: an
-    /// object can be read anywhere as soon as its put was acknowledged anywhere.
+    /// For a key that this node does not know, it first catches up with what the lane's sequencer has
+    /// committed: an object can be read anywhere as soon as its put was acknowledged anywhere.
+    /// Errc::unavailable if the sequencer cannot be asked: not knowing is not "there is none". A key that is
+    /// known is answered as known here, which may be an instant behind a replacement elsewhere.
     Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) override;
     Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) override;
     Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) override;
@@ -64,7 +69,8 @@ class ActorBackend final : public Backend {
   private:
     template<class Request>
     Result<typename Request::Reply> ask(const std::string& path, const Request& request, Duration deadline);
-    Result<std::optional<manager::StoredManifest>> find_at_sequencer(const std::string& key);
+    Result<void> catch_up();
+    Result<void> wait_until_applied(consensus::LogIndex index);
     Result<void> resolve_index(const std::string& manager, wire::Manifest& manifest);
 
     const BackendOptions options_;

@@ -75,7 +75,12 @@ Result<void> BlockKeeper::accept(const EncodedBlock& block, const WorkloadId& wo
 }
 
 Result<void> BlockKeeper::take_in(const EncodedBlock& block, const WorkloadId& workload) {
-    pin(block.hash, workload);
+    // A copy that is here already is only as good as it reads: whoever sends a block again may do so because
+    // this one is damaged.
+    if (pin(block.hash, workload)) {
+        const auto here = store_.get_block(block.hash);
+        if (!here && here.error().code == Errc::corrupted) return store_.replace_block(block);
+    }
     return store_.put_block(block, how_to_write(block));
 }
 
@@ -204,6 +209,27 @@ void BlockKeeper::collect(const std::vector<Hash256>& hashes) {
         erase_if_unused(hash);
 }
 
+void BlockKeeper::collect_later(std::vector<Hash256> hashes) {
+    const std::lock_guard lock(mutex_);
+    if (hashes.empty() || dropped_hashes_ + hashes.size() > kCollectLaterMax) return;
+    dropped_hashes_ += hashes.size();
+    dropped_.push_back({now(), std::move(hashes)});
+}
+
+void BlockKeeper::collect_due(TimePoint now) {
+    for (;;) {
+        std::vector<Hash256> due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (dropped_.empty() || now - dropped_.front().when < kReadersGrace) return;
+            due = std::move(dropped_.front().hashes);
+            dropped_.pop_front();
+            dropped_hashes_ -= due.size();
+        }
+        collect(due);
+    }
+}
+
 void BlockKeeper::expire_pins(TimePoint now) {
     std::vector<WorkloadId> expired;
     {
@@ -219,9 +245,10 @@ void BlockKeeper::expire_pins(TimePoint now) {
 
 void BlockKeeper::sweep(TimePoint now) {
     expire_pins(now);
+    if (sweeps_held_) return;
     const auto scanned = store_.scan_blocks([&](const Hash256& hash, std::uint32_t) {
         erase_if_unused(hash);
-        return true;
+        return sweeping_.load();
     });
     if (!scanned) log::warn("sweep_incomplete", {{"why", scanned.error().message}});
 }

@@ -17,6 +17,8 @@
 #include "runtime/links/data/data_plane.hpp"
 #include "runtime/store/store.hpp"
 
+#include <atomic>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -30,6 +32,10 @@ inline constexpr Duration kPinExpiry = std::chrono::hours(1);
 /// The same for confirmed pins. Only a sender that never comes back leaves these behind, whereas erasing
 /// blocks that a manifest is about to name would lose a replica.
 inline constexpr Duration kConfirmedPinExpiry = std::chrono::days(7);
+/// How long a deleted or replaced object's blocks can still be read, for downloads that began before.
+inline constexpr Duration kReadersGrace = std::chrono::minutes(5);
+/// Hashes that wait for it: 32 MiB. What does not fit is left to the sweep.
+inline constexpr std::size_t kCollectLaterMax = 1U << 20;
 /// Above this an encoded block is written without the log, once, and made durable by a flush; below, a flush
 /// costs more.
 inline constexpr std::uint32_t kBulkBlockBytesMin = 256U << 10;
@@ -62,8 +68,15 @@ class BlockKeeper final : public links::BlockService {
     void release(const WorkloadId& workload);
     /// Erases those of `hashes` that nothing refers to and nobody pinned.
     void collect(const std::vector<Hash256>& hashes);
-    /// The same for every block of the store, and drops expired pins; at start and once an hour.
+    /// The same once kReadersGrace has passed, by collect_due(): downloads under way still read these blocks.
+    void collect_later(std::vector<Hash256> hashes);
+    void collect_due(TimePoint now = std::chrono::steady_clock::now());
+    /// Collects among all blocks of the store, and drops expired pins; at start and once an hour. Ends early
+    /// after stop_sweeping(). Erases nothing while sweeping is held off.
     void sweep(TimePoint now = std::chrono::steady_clock::now());
+    void stop_sweeping() { sweeping_ = false; }
+    /// Somebody could not tell which blocks it needs: none may be swept in this life.
+    void hold_sweeps() { sweeps_held_ = true; }
 
     /// Store keys of references: (hash, workload) -> nothing, in Family::state.
     static std::string reference_key(const Hash256& hash, const WorkloadId& workload);
@@ -91,6 +104,14 @@ class BlockKeeper final : public links::BlockService {
     std::mutex mutex_; ///< Held while deciding and erasing, so that nobody pins a block between the two.
     std::unordered_map<Hash256, std::uint32_t> pins_; ///< Workloads that pin it.
     std::map<WorkloadId, Pinned> by_workload_;
+    struct Dropped {
+        TimePoint when{};
+        std::vector<Hash256> hashes;
+    };
+    std::deque<Dropped> dropped_; ///< Oldest first.
+    std::size_t dropped_hashes_ = 0;
+    std::atomic<bool> sweeping_ = true;
+    std::atomic<bool> sweeps_held_ = false;
 };
 
 } // namespace dwcp::manager

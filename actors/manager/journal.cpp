@@ -5,6 +5,10 @@
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <mutex>
+#include <unordered_set>
 
 namespace dwcp::manager {
 namespace {
@@ -54,8 +58,20 @@ Result<std::vector<BlockRef>> make_index(const std::vector<BlockRef>& blocks, co
 } // namespace
 
 Result<void> Journal::write(const wire::JournalRecord& record, store::Sync sync) const {
+    const auto& id = record.manifest.workload;
+    // Held over look and write, by workload; not one lock for all, or synced writes could not share an fsync.
+    static std::array<std::mutex, 64> locks;
+    const std::lock_guard lock(locks[std::hash<std::string>{}(id) % locks.size()]);
+    const auto before = store_->get(store::Family::journal, id);
+    if (before && *before) {
+        const auto now = wire::decode_journal_record(**before);
+        const bool ended = now && now->state >= State::committed;
+        if (now && (now->state > record.state || (ended && now->state != record.state))) {
+            return fail(Errc::precondition_failed, "workload " + id + " is already further");
+        }
+    }
     store::Batch batch;
-    batch.put(store::Family::journal, record.manifest.workload, wire::encode(record));
+    batch.put(store::Family::journal, id, wire::encode(record));
     return store_->write(batch, sync);
 }
 
@@ -88,6 +104,9 @@ Result<SealedWorkload> Journal::seal(wire::JournalRecord record, std::vector<Blo
         }
         record.manifest.index_blocks = std::move(*index);
     }
+    // A block that occurs twice is asked for once.
+    std::unordered_set<Hash256> seen;
+    std::erase_if(sealed.all_blocks, [&](const Hash256& hash) { return !seen.insert(hash).second; });
     // Small blocks went through the log and become durable with the record itself: one fsync for both.
     if (bulk) {
         if (auto flushed = keeper.flush(); !flushed) return std::unexpected(flushed.error());
@@ -110,6 +129,8 @@ Result<SealedWorkload> Journal::with_blocks(wire::JournalRecord record, BlockKee
             sealed.all_blocks.push_back(block.hash);
         sealed.all_blocks.push_back(ref.hash);
     }
+    std::unordered_set<Hash256> seen;
+    std::erase_if(sealed.all_blocks, [&](const Hash256& hash) { return !seen.insert(hash).second; });
     for (const auto& hash : sealed.all_blocks)
         keeper.pin(hash, record.manifest.workload);
     sealed.record = std::move(record);
@@ -142,6 +163,7 @@ Result<Recovered> Journal::recover(const std::function<bool(const std::string& k
                 recovered.sealed.push_back(std::move(*sealed));
                 continue;
             }
+            keeper.hold_sweeps();
             log::error("sealed_workload_unreadable", {{"why", sealed.error().message}}, {.trace = id});
             record.state = State::failed;
             record.reason = "its block list cannot be read: " + sealed.error().message;

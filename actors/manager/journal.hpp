@@ -25,7 +25,8 @@ struct Recovered {
     std::vector<wire::JournalRecord> open;
     std::vector<SealedWorkload> sealed;
     /// Oldest first; with the sealed ones whose block list cannot be read, as failed. Their records stay
-    /// sealed on disk: a later start, with the block list repaired, completes them.
+    /// sealed on disk and no block is swept in this life: a later start, with the block list repaired,
+    /// completes them.
     std::vector<wire::JournalRecord> finished;
 };
 
@@ -33,6 +34,8 @@ class Journal {
   public:
     explicit Journal(store::Store& store) : store_(&store) {}
 
+    /// A record never goes back: precondition_failed if the one on disk is further. Lives of a manager
+    /// overlap on the disk workers, so what arrives late may be older.
     Result<void> write(const wire::JournalRecord& record, store::Sync sync) const;
     Result<void> forget(const WorkloadId& id) const;
     /// Makes the workload's blocks durable, then its record: after this it will be completed whatever

@@ -36,6 +36,8 @@ constexpr Duration kHousekeepingEvery = std::chrono::seconds(30);
 constexpr Duration kRecoverAgainAfter = std::chrono::milliseconds(500);
 /// Requests that wait for the journal to be read, which takes milliseconds; each may hold a block.
 constexpr std::size_t kHeldBackMax = 256;
+/// Writing an outcome that the disk refused, e.g. because it is full.
+constexpr Duration kOutcomeAgainAfter = std::chrono::seconds(1);
 /// Asking an actor that is just being restarted, or a full disk queue, and for how long in all.
 constexpr Duration kAskAgainAfter = std::chrono::milliseconds(20);
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
@@ -187,7 +189,15 @@ class ManagerActor final : public actor::Actor {
         admission_.resume(1);
         probe_.resumed.add();
         services_.events.record("workload_resumed", id, {{"key", job.record.manifest.key}}, id);
-        start_machine(job);
+        run_on_disk_for_sure<std::optional<StoredManifest>>(
+            [&metadata = services_.metadata, key = job.record.manifest.key] { return metadata.find(key); },
+            [this, id](Result<std::optional<StoredManifest>> found) {
+                Job* resumed = find(id);
+                if (!resumed) return;
+                // An earlier life committed it and ended before it could say so.
+                const bool done = found && *found && (*found)->manifest.workload == id;
+                start_machine(*resumed, done ? (*found)->index : 0);
+            });
     }
 
     // --- taking a workload in
@@ -385,6 +395,7 @@ class ManagerActor final : public actor::Actor {
         record.state = State::sealed;
         record.manifest.size_bytes = request.size_bytes;
         record.manifest.sha256 = request.sha256;
+        record.base = services_.metadata.last_applied();
         record.updated_ms = unix_now_ms();
         run_on_disk_for_sure<SealedWorkload>(
             [journal = journal_, &keeper = services_.keeper, record = std::move(record),
@@ -416,11 +427,15 @@ class ManagerActor final : public actor::Actor {
         start_machine(*job);
     }
 
-    void start_machine(Job& job) {
+    /// `committed_at`: where the lane has it already; 0: it does not.
+    void start_machine(Job& job, std::uint64_t committed_at = 0) {
         const WorkloadId id = job.record.manifest.workload; // the job may end meanwhile
         job.sealed_at = now();
         job.machine.emplace(options_.self, job.record.placement, options_.timing, random_.next());
-        perform(id, job.machine->start(now()));
+        if (committed_at != 0)
+            finish(id, committed_at);
+        else
+            perform(id, job.machine->start(now()));
     }
 
     void perform(const WorkloadId& id, const Actions& actions) {
@@ -518,10 +533,17 @@ class ManagerActor final : public actor::Actor {
 
     void perform_one(const WorkloadId& id, const CommitManifest&) {
         const Job& job = *find(id);
-        wire::MetadataCommand command{false, job.record.manifest.key, job.record.manifest};
+        wire::MetadataCommand command{false, job.record.manifest.key, job.record.manifest, job.record.base};
         ask<consensus::SubmitCommand>(
             "consensus/metadata", {{id, wire::encode(command)}, kCommitDeadline, id}, kCommitDeadline * 2,
-            [this, id](const consensus::CommandCommitted& committed) { finish(id, committed.index); },
+            [this, id](const consensus::CommandCommitted& committed) {
+                if (committed.result == Bytes{static_cast<Byte>(Metadata::Outcome::expired)}) {
+                    give_up(id, "it was sealed too long ago to tell its commit from a repeated one; look "
+                                "whether the object is there, and send it again if not");
+                    return;
+                }
+                finish(id, committed.index);
+            },
             [this, id](const Error& error) {
                 log::debug("commit_failed", {{"why", error.message}}, {.actor = path(), .trace = id});
                 if (error.code == Errc::invalid_argument || error.code == Errc::too_large) {
@@ -583,15 +605,7 @@ class ManagerActor final : public actor::Actor {
         job.record.manifest.index_blocks.clear();
         services_.uploads.remove(id);
         admission_.release();
-        // The outcome need not be durable: an open record fails again and a sealed one commits again, to the
-        // same answer.
-        run_on_disk_for_sure<void>(
-            [journal = journal_, &keeper = services_.keeper, record = job.record, id] {
-                auto written = journal.write(record, store::Sync::no);
-                keeper.release(id);
-                return written;
-            },
-            [](Result<void>) {});
+        journal_outcome(job.record);
         for (auto& answer : job.ship_waiters)
             answer();
         const auto& kept = remember({std::move(job.record), job.resumed});
@@ -599,6 +613,21 @@ class ManagerActor final : public actor::Actor {
             answer_finished(kept, ticket);
         for (const auto ticket : job.waiting)
             answer_finished(kept, ticket);
+    }
+
+    /// The outcome need not be durable: an open record fails again and a sealed one commits again, to the
+    /// same answer. But it must be written in the end, and the pins stay until then.
+    void journal_outcome(const wire::JournalRecord& record) {
+        run_on_disk_for_sure<void>(
+            [journal = journal_, &keeper = services_.keeper, record] {
+                auto written = journal.write(record, store::Sync::no);
+                if (!written && written.error().code != Errc::precondition_failed) return written;
+                keeper.release(record.manifest.workload);
+                return Result<void>();
+            },
+            [this, record](Result<void> written) {
+                if (!written) after(kOutcomeAgainAfter, [this, record] { journal_outcome(record); });
+            });
     }
 
     const Finished& remember(Finished finished) {

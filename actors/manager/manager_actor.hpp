@@ -5,6 +5,7 @@
 
 #include "actors/manager/admission.hpp"
 #include "actors/manager/block_keeper.hpp"
+#include "actors/manager/metadata.hpp"
 #include "actors/manager/workload.hpp"
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/caf/actor.hpp"
@@ -53,6 +54,7 @@ struct ManagerServices {
     EventRing& events;
     WorkerPool& disk;
     OpenUploads& uploads;
+    const Metadata& metadata;
 };
 
 caf::actor spawn_manager(caf::actor_system& system, actor::ActorContext context, ManagerOptions options,

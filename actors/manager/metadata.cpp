@@ -1,5 +1,6 @@
 #include "actors/manager/metadata.hpp"
 
+#include "protocols/consensus/majority_write.hpp"
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
@@ -10,6 +11,11 @@ namespace {
 
 constexpr std::size_t kIndexBytes = sizeof(consensus::LogIndex);
 
+/// Where the index of the last applied entry is kept, for the next life.
+constexpr std::string_view kAppliedKey = "metadata/applied";
+
+Bytes answer(Metadata::Outcome outcome) { return {static_cast<Byte>(outcome)}; }
+
 bool holds(const wire::Manifest& manifest, const NodeName& node) {
     return std::ranges::find(manifest.replicas, node) != manifest.replicas.end();
 }
@@ -17,7 +23,13 @@ bool holds(const wire::Manifest& manifest, const NodeName& node) {
 } // namespace
 
 Metadata::Metadata(NodeName self, store::Store& store, BlockKeeper& keeper)
-    : self_(std::move(self)), store_(store), keeper_(keeper) {}
+    : self_(std::move(self)), store_(store), keeper_(keeper) {
+    const auto value = store_.get(store::Family::state, kAppliedKey);
+    consensus::LogIndex index = 0;
+    if (value && *value && (*value)->size() == kIndexBytes)
+        std::memcpy(&index, (*value)->data(), kIndexBytes);
+    last_applied_ = index;
+}
 
 Bytes Metadata::encode_stored(const StoredManifest& stored) {
     const Bytes manifest = wire::encode(stored.manifest);
@@ -63,7 +75,7 @@ void Metadata::drop_references(const wire::Manifest& manifest, store::Batch& bat
     if (!holds(manifest, self_)) return;
     auto hashes = all_blocks(manifest);
     if (!hashes) {
-        // Its blocks stay until the index block is repaired and a later sweep finds them unreferenced.
+        // Its blocks stay: a leak is better than a guess at which they were.
         log::error("references_kept", {{"key", manifest.key}, {"why", hashes.error().message}});
         return;
     }
@@ -76,18 +88,25 @@ void Metadata::drop_references(const wire::Manifest& manifest, store::Batch& bat
 Bytes Metadata::apply(const consensus::Entry& entry, store::Batch& batch) {
     dropped_.clear();
     references_unknown_ = false;
+    Bytes index(kIndexBytes);
+    std::memcpy(index.data(), &entry.index, kIndexBytes);
+    batch.put(store::Family::state, kAppliedKey, index);
     const auto command = wire::decode_metadata_command(entry.command.payload);
     if (!command) {
         // check() keeps these out; a log written by a newer version may still hold one.
         log::error("metadata_entry_skipped", {{"index", entry.index}, {"why", command.error().message}});
         return {};
     }
+    if (!command->erase && entry.index > command->base + consensus::kDedupeEntries) {
+        return answer(Outcome::expired);
+    }
     const auto before = find(command->key);
     const bool existed = before && before->has_value();
+    const Bytes outcome = answer(existed ? Outcome::replaced : Outcome::created);
     if (existed) drop_references((*before)->manifest, batch);
     if (command->erase) {
         if (existed) batch.erase(store::Family::manifests, command->key);
-        return {Byte{existed}};
+        return outcome;
     }
     batch.put(store::Family::manifests, command->key, encode_stored({command->manifest, entry.index}));
     if (holds(command->manifest, self_)) {
@@ -99,13 +118,28 @@ Bytes Metadata::apply(const consensus::Entry& entry, store::Batch& batch) {
             batch.put(store::Family::state, BlockKeeper::reference_key(hash, command->manifest.workload), {});
         }
     }
-    return {Byte{existed}};
+    return outcome;
 }
 
 void Metadata::applied(const consensus::Entry& entry) {
+    {
+        const std::lock_guard lock(applied_mutex_);
+        last_applied_ = entry.index;
+    }
+    applied_changed_.notify_all();
     if (!references_unknown_) keeper_.release(entry.command.id);
-    keeper_.collect(std::exchange(dropped_, {}));
+    keeper_.collect_later(std::exchange(dropped_, {}));
     log::debug("metadata_applied", {{"index", entry.index}}, {.trace = entry.command.id});
+}
+
+consensus::LogIndex Metadata::last_applied() const {
+    const std::lock_guard lock(applied_mutex_);
+    return last_applied_;
+}
+
+bool Metadata::wait_until_applied(consensus::LogIndex index, TimePoint deadline) const {
+    std::unique_lock lock(applied_mutex_);
+    return applied_changed_.wait_until(lock, deadline, [&] { return last_applied_ >= index; });
 }
 
 Result<std::optional<StoredManifest>> Metadata::find(const std::string& key) const {

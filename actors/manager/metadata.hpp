@@ -8,6 +8,8 @@
 #include "actors/manager/block_keeper.hpp"
 #include "protocols/wire/manifest.hpp"
 
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +27,9 @@ class Metadata final : public consensus::StateMachine {
     Metadata(NodeName self, store::Store& store, BlockKeeper& keeper);
 
     Result<void> check(const consensus::Command& command) const override;
+    /// Answers with an Outcome. A commit is refused as expired if the lane may have forgotten its id since it
+    /// was sealed: it could then be the repetition of one that took effect long ago, and undo what came
+    /// after.
     Bytes apply(const consensus::Entry& entry, store::Batch& batch) override;
     void applied(const consensus::Entry& entry) override;
 
@@ -33,6 +38,18 @@ class Metadata final : public consensus::StateMachine {
     /// Objects whose key begins with `prefix` and is greater than `after`, in order, at most `limit`.
     Result<std::vector<StoredManifest>> list(const std::string& prefix, const std::string& after,
                                              std::size_t limit) const;
+
+    /// The last entry applied here; thread-safe.
+    consensus::LogIndex last_applied() const;
+    /// False if the entry was not applied here by the deadline. Thread-safe.
+    bool wait_until_applied(consensus::LogIndex index, TimePoint deadline) const;
+
+    /// What apply() answers.
+    enum class Outcome : Byte {
+        created = 0,
+        replaced = 1, ///< Or erased: the object existed.
+        expired = 2,  ///< Nothing was changed, see apply().
+    };
 
     /// A stored manifest as bytes, for the control link, and back.
     static Bytes encode_stored(const StoredManifest& stored);
@@ -45,6 +62,9 @@ class Metadata final : public consensus::StateMachine {
     const NodeName self_;
     store::Store& store_;
     BlockKeeper& keeper_;
+    mutable std::mutex applied_mutex_;
+    mutable std::condition_variable applied_changed_;
+    consensus::LogIndex last_applied_ = 0;
     std::vector<Hash256> dropped_;    ///< By the entry being applied; collected once it is on disk.
     bool references_unknown_ = false; ///< An index block could not be read: keep the entry's pins.
 };

@@ -284,6 +284,7 @@ Bytes encode(const MetadataCommand& command) {
             out.setErase(text(command.key));
         else
             put(out.initCommit(), command.manifest);
+        out.setBase(command.base);
     });
 }
 
@@ -303,6 +304,7 @@ Result<MetadataCommand> decode_metadata_command(ByteView bytes) {
             if (auto ok = check_size(*manifest); !ok) return std::unexpected(ok.error());
             command.manifest = std::move(*manifest);
             command.key = command.manifest.key;
+            command.base = in.getBase();
             return command;
         });
 }
@@ -313,6 +315,7 @@ Bytes encode(const JournalRecord& record) {
         put(out.initManifest(), record.manifest);
         out.setReason(text(record.reason));
         out.setUpdatedMs(record.updated_ms);
+        out.setBase(record.base);
         put_all(out.initPlacement(static_cast<unsigned>(record.placement.size())), record.placement);
         out.setIndex(record.index);
         put_totals(out, record.totals);
@@ -331,6 +334,7 @@ Result<JournalRecord> decode_journal_record(ByteView bytes) {
         record.manifest = std::move(*manifest);
         record.reason = string(in.getReason());
         record.updated_ms = in.getUpdatedMs();
+        record.base = in.getBase();
         auto placement = get_names(in.getPlacement());
         if (!placement) return std::unexpected(placement.error());
         record.placement = std::move(*placement);

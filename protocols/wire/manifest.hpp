@@ -60,6 +60,7 @@ struct MetadataCommand {
     bool erase = false;
     std::string key;
     Manifest manifest;
+    std::uint64_t base = 0; ///< Of a commit: the lane's index that the proposer had applied at the seal.
 };
 Bytes encode(const MetadataCommand& command);
 /// As decode_manifest(), and the blocks must add up to the object's size.
@@ -86,6 +87,7 @@ struct JournalRecord {
     std::vector<NodeName> placement; ///< Where the replicas are to be.
     std::string reason;
     UnixMillis updated_ms = 0;
+    std::uint64_t base = 0;  ///< The metadata lane's index applied here at the seal.
     std::uint64_t index = 0; ///< In the metadata lane, once committed.
 
     bool operator==(const JournalRecord&) const = default;

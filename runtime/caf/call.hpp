@@ -26,7 +26,7 @@ Result<std::shared_ptr<const typename Request::Reply>> call(caf::actor_system& s
     for (;;) {
         const auto live = resolver.wait_for_life_after(path, tried_life, deadline);
         if (!live) {
-            return fail(Errc::unavailable, path + " did not come back in time",
+            return fail(Errc::unavailable, path + " did not come back in time, or the node ends",
                         "see `dwcp-shell -c tree`; try again");
         }
         tried_life = live->life;

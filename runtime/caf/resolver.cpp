@@ -6,6 +6,7 @@ std::uint64_t Resolver::publish(const std::string& path, caf::actor handle,
                                 std::shared_ptr<const ActorStats> stats, TimePoint now) {
     const std::lock_guard lock(mutex_);
     const auto life = ++lives_[path];
+    if (closed_) return life;
     live_[path] = Live{std::move(handle), life, now, std::move(stats)};
     changed_.notify_all();
     return life;
@@ -17,9 +18,11 @@ void Resolver::withdraw(const std::string& path, std::uint64_t life) {
     if (found != live_.end() && found->second.life == life) live_.erase(found);
 }
 
-void Resolver::clear() {
+void Resolver::close() {
     const std::lock_guard lock(mutex_);
+    closed_ = true;
     live_.clear();
+    changed_.notify_all();
 }
 
 std::optional<Live> Resolver::find(const std::string& path) const {
@@ -36,7 +39,8 @@ std::optional<Live> Resolver::wait_for_life_after(const std::string& path, std::
         const auto found = live_.find(path);
         return found != live_.end() && found->second.life > after;
     };
-    if (!changed_.wait_until(lock, deadline, newer)) return std::nullopt;
+    changed_.wait_until(lock, deadline, [&] { return closed_ || newer(); });
+    if (!newer()) return std::nullopt;
     return live_.at(path);
 }
 

@@ -51,8 +51,9 @@ class Resolver {
                           TimePoint now);
     /// Withdraws `path` if it is still at `life`.
     void withdraw(const std::string& path, std::uint64_t life);
-    /// Forgets all handles; for the end of the node, so that no actor is kept alive by its name.
-    void clear();
+    /// Forgets all handles, so that no actor is kept alive by its name, publishes no more, and lets nobody
+    /// wait any longer; for the end of the node.
+    void close();
 
     std::optional<Live> find(const std::string& path) const;
     /// Waits until a life newer than `after` is published, for callers outside the actor system. nullopt at
@@ -65,6 +66,7 @@ class Resolver {
     mutable std::condition_variable changed_;
     std::map<std::string, Live> live_;
     std::map<std::string, std::uint64_t> lives_;
+    bool closed_ = false;
 };
 
 } // namespace dwcp::actor

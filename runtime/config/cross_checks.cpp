@@ -105,12 +105,17 @@ void check_roles(const NodeConfig& config, Report& report) {
         if (!present || helper_present || !report.good({role, helper})) return;
         report.contradiction(role, found, fmt::format("only on a node with {}", helper), helper);
     };
+    if (!config.consensus && report.good({"roles.consensus"})) {
+        report.contradiction(
+            "roles.consensus", "false",
+            "true: in this version every node carries the lanes, which tell it what its blocks are for",
+            "roles.consensus");
+    }
     const std::string managers = std::to_string(config.manager_instances);
     const bool manager = config.manager_instances > 0;
     needs("roles.gateway", "true", config.gateway, "roles.manager", manager);
     needs("roles.manager", managers, manager, "roles.compression", config.compression_instances > 0);
     needs("roles.manager", managers, manager, "roles.allocator", config.allocator_instances > 0);
-    needs("roles.manager", managers, manager, "roles.consensus", config.consensus);
 }
 
 } // namespace

@@ -34,6 +34,8 @@ constexpr std::size_t kDiskQueueMax = 4096;
 constexpr std::size_t kDiskThreads = 4;
 constexpr std::size_t kCodecQueueMax = 256;
 constexpr Duration kSweepEvery = std::chrono::hours(1);
+/// Looking for blocks whose readers' grace is over.
+constexpr Duration kCollectEvery = std::chrono::seconds(10);
 
 Duration ms(std::uint32_t value) { return std::chrono::milliseconds(value); }
 
@@ -130,11 +132,17 @@ void RunningNode::open_state() {
     sweeper_ = std::thread([this] {
         name_this_thread("sweeper");
         std::unique_lock lock(sweep_mutex_);
+        TimePoint next_sweep{}; // at once: an earlier life may have left something
         while (!ending_) {
             lock.unlock();
-            keeper_->sweep();
+            const auto now = std::chrono::steady_clock::now();
+            if (now >= next_sweep) {
+                keeper_->sweep();
+                next_sweep = now + kSweepEvery;
+            }
+            keeper_->collect_due();
             lock.lock();
-            sweep_wake_.wait_for(lock, kSweepEvery, [this] { return ending_; });
+            sweep_wake_.wait_for(lock, kCollectEvery, [this] { return ending_; });
         }
     });
 }
@@ -190,12 +198,11 @@ void RunningNode::serve_peers() {
     control_->serve_function(allocator::kSpaceService, [this](const links::PeerRequest&) -> Result<Bytes> {
         return wire::encode(own_space());
     });
-    control_->serve_function(gateway::kFindService,
-                             [this](const links::PeerRequest& request) -> Result<Bytes> {
-                                 const auto found = metadata_->find(std::string(as_text(request.body)));
-                                 if (!found) return std::unexpected(found.error());
-                                 return *found ? manager::Metadata::encode_stored(**found) : Bytes();
-                             });
+    control_->serve_function(gateway::kCommittedService, [this](const links::PeerRequest&) -> Result<Bytes> {
+        const auto committed = gateway::committed_index(*system_, resolver_);
+        if (!committed) return std::unexpected(committed.error());
+        return to_bytes(std::to_string(*committed));
+    });
     control_->serve_function(kAdminService,
                              [this](const links::PeerRequest& request) { return admin_->serve(request); });
 }
@@ -255,7 +262,7 @@ supervisor::Child RunningNode::manager(std::uint32_t instance) {
                          share(config_.workloads_in_flight_max)};
     return child("manager/" + std::to_string(instance), [this, options](actor::ActorContext context) {
         return manager::spawn_manager(*system_, std::move(context), options,
-                                      {*store_, *keeper_, *data_, events_, *disk_, uploads_});
+                                      {*store_, *keeper_, *data_, events_, *disk_, uploads_, *metadata_});
     });
 }
 
@@ -352,6 +359,15 @@ bool RunningNode::drain() {
 
 void RunningNode::end() {
     *draining_ = true;
+    if (keeper_) keeper_->stop_sweeping();
+    resolver_.close(); // whoever waits for an actor gets its answer now
+    if (supervisor_) {
+        // It ends after everything below it: from here on no actor uses the links, the pools or the store.
+        caf::scoped_actor waiter{*system_};
+        waiter->send_exit(supervisor_, caf::exit_reason::user_shutdown);
+        waiter->wait_for(supervisor_);
+    }
+    supervisor_ = nullptr;
     // Every thread that ever asked an actor must be gone before the actor system: CAF's destructor waits for
     // them without end, since each holds a reference to its logger.
     http_.reset();
@@ -364,13 +380,6 @@ void RunningNode::end() {
         sweep_wake_.notify_all();
         sweeper_.join();
     }
-    if (supervisor_) {
-        // It ends after everything below it: from here on no actor uses the links, the pools or the store.
-        caf::scoped_actor waiter{*system_};
-        waiter->send_exit(supervisor_, caf::exit_reason::user_shutdown);
-        waiter->wait_for(supervisor_);
-    }
-    supervisor_ = nullptr;
     // Callbacks of links and pools post to actors, so they end while the actor system still exists. Disk jobs
     // send blocks, and the answers to these want disk jobs: the pool stops first and refuses what comes
     // after.
@@ -379,7 +388,6 @@ void RunningNode::end() {
     data_.reset();
     codecs_.reset();
     disk_.reset();
-    resolver_.clear();
     system_.reset(); // waits for every actor
     log::info("node_stopped");
 }
@@ -395,6 +403,9 @@ Result<std::unique_ptr<Node>> Node::start(const config::NodeConfig& config, std:
         node->listen();
     } catch (Error& error) {
         return std::unexpected(std::move(error));
+    } catch (const std::exception& error) {
+        return fail(Errc::internal, std::string("the node could not start: ") + error.what(),
+                    "see its log for what came before");
     }
     return node;
 }

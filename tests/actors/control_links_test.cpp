@@ -418,5 +418,5 @@ TEST_CASE("a peer's request reaches the next life of a restarted actor through t
     const auto second = spawn_numbered(pair.b, "second");
     CHECK(pair.a.ask("site-b", "number", {}) == to_bytes("second for site-a"));
     caf::anon_send_exit(second, caf::exit_reason::kill);
-    pair.b.resolver().clear();
+    pair.b.resolver().close();
 }

@@ -29,7 +29,7 @@ class ActorFixture {
 
     /// Ends what the test has spawned, so that the actor system can end.
     ~ActorFixture() {
-        resolver_.clear();
+        resolver_.close();
         for (const auto& handle : spawned_)
             caf::anon_send_exit(handle, caf::exit_reason::kill);
         run();

@@ -192,7 +192,7 @@ class ManagerRig {
         disk_->stop();
         codecs_->stop();
         data.settle();
-        resolver_->clear();
+        resolver_->close();
         system_.reset();
         disk_.reset();
         codecs_.reset();
@@ -318,7 +318,7 @@ class ManagerRig {
                       }),
                 child("manager/0", [this](actor::ActorContext c) -> caf::actor {
                     return spawn_manager(*system_, std::move(c), options,
-                                         {*store_, *keeper_, data, events, *disk_, *uploads_});
+                                         {*store_, *keeper_, data, events, *disk_, *uploads_, *metadata_});
                 })};
     }
 

@@ -385,5 +385,5 @@ TEST_CASE("callers outside the actor system never notice that an actor is killed
     }
     root = nullptr;
     CHECK(diary.lines().back() == "end one"); // whoever waited for the root knows that nothing runs below it
-    resolver.clear();
+    resolver.close();
 }

@@ -148,7 +148,7 @@ TEST_CASE_METHOD(Fixture, "a refusal and a death of the asked do not end the ask
           Errc::unavailable); // dead, still published
     CHECK(code_of(begin(asker, make_request("echo", "nowhere")).poll()) ==
           Errc::unavailable); // not published at all
-    resolver().clear();
+    resolver().close();
     CHECK(begin(asker, make_request("echo", "subject")).poll().has_value());
 }
 
@@ -320,7 +320,7 @@ TEST_CASE("a call from a thread waits for the next life of an actor that is bein
     REQUIRE(!silent);
     CHECK(silent.error().code == Errc::deadline_exceeded);
     caf::anon_send_exit(second, caf::exit_reason::kill);
-    resolver.clear();
+    resolver.close();
 }
 
 TEST_CASE("withdrawing an earlier life leaves the later one in place") {

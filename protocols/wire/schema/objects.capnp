@@ -38,6 +38,8 @@ struct MetadataCommand {
     commit @0 :Manifest;
     erase @1 :Text;
   }
+  # The lane's index that the proposer had applied when it sealed the workload: see Metadata::apply().
+  base @2 :UInt64;
 }
 
 struct JournalRecord {
@@ -58,6 +60,8 @@ struct JournalRecord {
   blocks @6 :UInt64;
   storedBytes @7 :UInt64;
   codecs @8 :List(CodecCount);
+  # The metadata lane's index applied here when the workload was sealed.
+  base @9 :UInt64;
 }
 
 struct CodecCount {

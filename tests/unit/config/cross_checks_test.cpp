@@ -104,7 +104,7 @@ TEST_CASE("a role is refused on a node without the roles that it asks") {
     CHECK(problem_of(roles("compression = 0")) ==
           "f.toml:16: roles.manager: found 1 (the default); allowed: only on a node with roles.compression");
     CHECK(contains(problem_of(roles("allocator = 0")), "only on a node with roles.allocator"));
-    CHECK(contains(problem_of(roles("consensus = false")), "only on a node with roles.consensus"));
+    CHECK(contains(problem_of(roles("consensus = false")), "roles.consensus: found false; allowed: true"));
     CHECK(contains(problem_of(roles("manager = 0\ngateway = true")),
                    "roles.gateway: found true; allowed: only on a node with roles.manager"));
     CHECK(problems_of(roles("manager = 0\ngateway = false\ncompression = 0\nallocator = 0")).empty());

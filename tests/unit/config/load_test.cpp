@@ -59,7 +59,7 @@ TEST_CASE("every key that is set arrives in the configuration") {
         else
             value = std::string(property.path == "consensus.sequencer" ? "b" : "some/path");
         if (property.path == "manager.replicas_default") value = std::int64_t{1};
-        if (property.path == "roles.manager") value = std::int64_t{0}; // consensus is switched off here
+        if (property.path == "roles.consensus") continue; // only its default is allowed in this version
         text += fmt::format("{} = {}\n", property.name(), toml_text(value));
         set.emplace_back(&property, value);
     }

@@ -242,7 +242,7 @@ class LaneNode {
     ~LaneNode() {
         kill();
         links_.reset();
-        resolver_.clear();
+        resolver_.close();
     }
 
     void start() {
