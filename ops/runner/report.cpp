@@ -8,7 +8,7 @@ namespace dwcp::runner {
 namespace {
 
 constexpr double kMB = 1e6;
-constexpr double kServeMedianLimitMs = 100;
+constexpr double kBackLimitMs = 100; ///< For the median: one may meet a busy moment of the machine.
 constexpr double kServeLimitMs =
     1'000; ///< For the slowest: a whole put, while a dozen clients load the machine.
 constexpr double kNodeLimitMs = 5'000;
@@ -60,20 +60,20 @@ Check check_files(const Tally& tally) {
 }
 
 Check check_actors(const Report& report) {
-    std::vector<double> serve;
+    std::vector<double> back, serve;
     for (const auto& kill : report.actor_kills)
-        if (kill.back) serve.push_back(kill.serve_ms);
-    std::ranges::sort(serve);
-    const double median = serve.empty() ? 0 : serve[serve.size() / 2];
-    const double slowest = serve.empty() ? 0 : serve.back();
-    return {
-        "every killed actor was back and served",
-        !serve.empty() && serve.size() == report.actor_kills.size() && median < kServeMedianLimitMs &&
-            slowest < kServeLimitMs,
-        fmt::format(
-            "{} of {}; a put succeeded after {:.0f} ms in the median (limit {:.0f} ms), {:.0f} ms at worst "
-            "(limit {:.0f} ms), under load",
-            serve.size(), report.actor_kills.size(), median, kServeMedianLimitMs, slowest, kServeLimitMs)};
+        if (kill.back) back.push_back(kill.back_ms), serve.push_back(kill.serve_ms);
+    std::ranges::sort(back);
+    const double median = back.empty() ? 0 : back[back.size() / 2];
+    const double slowest = serve.empty() ? 0 : std::ranges::max(serve);
+    return {"every killed actor was back and served",
+            !back.empty() && back.size() == report.actor_kills.size() && median < kBackLimitMs &&
+                slowest < kServeLimitMs,
+            fmt::format("{} of {}; back in {:.0f} ms in the median (limit {:.0f} ms), a put had succeeded "
+                        "after {:.0f} ms at "
+                        "worst (limit {:.0f} ms), under load",
+                        back.size(), report.actor_kills.size(), median, kBackLimitMs, slowest,
+                        kServeLimitMs)};
 }
 
 Check check_systems(const Report& report) {
@@ -140,8 +140,8 @@ std::string kill_table(const Report& report) {
     std::string text =
         fmt::format("\n  {:<26} {:<10} {:>10} {:>12}\n", "killed", "on", "back ms", "serves ms");
     for (const auto& kill : report.actor_kills)
-        text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}  {}\n", kill.path, kill.node, kill.back_ms,
-                            kill.serve_ms, kill.problem);
+        text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}{}{}\n", kill.path, kill.node, kill.back_ms,
+                            kill.serve_ms, kill.problem.empty() ? "" : "  ", kill.problem);
     const auto& node = report.node_kill;
     if (node.happened)
         text += fmt::format("  {:<26} {:<10} {:>10.1f} {:>12.1f}  after {:.0f} ms away\n", "the whole node",

@@ -61,7 +61,7 @@ TEST_CASE("each thing that can go wrong fails exactly its check") {
         {"every killed actor",
          [](Sample& s) {
              for (auto& kill : s.report.actor_kills)
-                 kill.serve_ms = 150;
+                 kill.back_ms = 150;
          }},
         {"the supervisors counted",
          [](Sample& s) {
