@@ -298,6 +298,7 @@ TEST_CASE_METHOD(RunningRig, "an object is deleted once") {
     CHECK(deleted->index == 2);
     CHECK(ask(DeleteObject{"d1", "dir/object"})->existed); // the same request again
     CHECK_FALSE(ask(DeleteObject{"d2", "dir/object"})->existed);
+    keeper().collect_due(std::chrono::steady_clock::now() + kReadersGrace);
     CHECK_FALSE(store().has_block(refs[0].hash));
 }
 

@@ -59,6 +59,16 @@ TEST_CASE_METHOD(KeeperFixture, "a damaged block is never returned, and a replic
     CHECK(event.fields.at("from") == "b");
 }
 
+TEST_CASE_METHOD(KeeperFixture, "a damaged block that is sent again is replaced") {
+    const auto block = block_number(1, 300'000);
+    require_ok(keeper().take_in(block, "w1"));
+    require_ok(keeper().flush());
+    damage_on_disk(block);
+    REQUIRE(keeper().load(block.hash).error().code == Errc::corrupted);
+    require_ok(keeper().accept(block, "w2", "b"));
+    CHECK(*keeper().read(block.hash).value() == *raw_number(1, 300'000));
+}
+
 TEST_CASE_METHOD(KeeperFixture, "a block that is not here is not found") {
     CHECK(keeper().read(block_number(1).hash).error().code == Errc::not_found);
     CHECK(keeper().load(block_number(1).hash).error().code == Errc::not_found);

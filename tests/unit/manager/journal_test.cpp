@@ -160,6 +160,32 @@ TEST_CASE_METHOD(JournalFixture, "each manager gets its own workloads, the finis
     CHECK(recovered.finished[1].manifest.workload == "late");
 }
 
+TEST_CASE_METHOD(JournalFixture, "a record never goes back, whichever of two writers comes last") {
+    const State states[] = {State::open, State::sealed, State::committed, State::failed};
+    for (const auto first : states) {
+        for (const auto second : states) {
+            const auto id =
+                std::to_string(static_cast<int>(first)) + std::to_string(static_cast<int>(second));
+            require_ok(journal().write(record(id, first), store::Sync::no));
+            const bool ended = first >= State::committed;
+            const bool onwards = ended ? second == first : second >= first;
+            const auto written = journal().write(record(id, second), store::Sync::no);
+            CHECK(written.has_value() == onwards);
+            if (!written) CHECK(written.error().code == Errc::precondition_failed);
+        }
+    }
+}
+
+TEST_CASE_METHOD(JournalFixture, "a block that occurs twice is asked for once") {
+    auto refs = take_in(2, "w");
+    refs.push_back(refs[0]);
+    const auto sealed = journal().seal(record("w", State::sealed), refs, keeper());
+    require_ok(sealed);
+    CHECK(sealed->all_blocks.size() == 2);
+    CHECK(sealed->record.totals.blocks == 3);
+    CHECK(recover().sealed.at(0).all_blocks == sealed->all_blocks);
+}
+
 TEST_CASE_METHOD(JournalFixture, "a damaged record is skipped and the others come back") {
     require_ok(journal().write(record("w1"), store::Sync::no));
     require_ok(journal().write(record("w3"), store::Sync::no));
@@ -184,6 +210,10 @@ TEST_CASE_METHOD(JournalFixture,
     REQUIRE(recovered.finished.size() == 1);
     CHECK(recovered.finished[0].state == State::failed);
     CHECK(recovered.finished[0].reason.find("block list") != std::string::npos);
+    const auto orphan = block_number(5000);
+    require_ok(store().put_block(orphan, store::BlockWrite::logged));
+    keeper().sweep(); // nobody knows which blocks that workload needs
+    CHECK(has(orphan));
     require_ok(keeper().repair(index, "b"));
     CHECK(recover().sealed.size() == 1);
 }

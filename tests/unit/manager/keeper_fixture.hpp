@@ -73,6 +73,15 @@ class KeeperFixture {
         require_ok(store_->replace_block(damaged));
     }
 
+    /// A bit that flips on the disk while the node is down. For blocks of more than 100 kB that are flushed.
+    void damage_on_disk(const EncodedBlock& block) {
+        keeper_.reset();
+        store_.reset();
+        REQUIRE(
+            store::test::flip_bit_on_disk(dir_.store(), ".blob", ByteView(*block.bytes).subspan(90'000, 16)));
+        restart();
+    }
+
   private:
     NodeName name_;
     store::test::TempDir dir_;

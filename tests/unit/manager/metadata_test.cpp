@@ -1,8 +1,13 @@
 #include "actors/manager/metadata.hpp"
+#include "protocols/consensus/majority_write.hpp"
 #include "tests/unit/manager/keeper_fixture.hpp"
 #include "tests/unit/wire/seed.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <thread>
 
 using namespace dwcp;
 using namespace dwcp::manager;
@@ -18,6 +23,8 @@ class Member : public KeeperFixture {
     }
 
     Metadata& metadata() { return *metadata_; }
+    /// How far ahead of now the garbage of an entry is looked at.
+    Duration grace_over = kReadersGrace;
 
     void restart_member() {
         metadata_.reset();
@@ -26,9 +33,14 @@ class Member : public KeeperFixture {
     }
 
     Bytes apply(const wire::MetadataCommand& command, const std::string& id) {
-        const consensus::Entry entry{++index_, 1000 + index_, "a", {id, wire::encode(command)}};
+        return apply_at(++index_, command, id);
+    }
+    Bytes apply_at(consensus::LogIndex index, const wire::MetadataCommand& command, const std::string& id) {
+        const consensus::Entry entry{index, 1000 + index, "a", {id, wire::encode(command)}};
         require_ok(metadata_->check(entry.command));
-        return apply(entry);
+        auto answer = apply(entry);
+        keeper().collect_due(std::chrono::steady_clock::now() + grace_over);
+        return answer;
     }
     Bytes apply(const consensus::Entry& entry) {
         store::Batch batch;
@@ -108,6 +120,62 @@ TEST_CASE_METHOD(Member, "an object that is replaced or erased gives its blocks 
     CHECK_FALSE(has(new_block));
     CHECK_FALSE(metadata().find("k").value().has_value());
     CHECK_FALSE(erase("k"));
+}
+
+TEST_CASE_METHOD(Member, "downloads that began before can read a replaced object's blocks for a while") {
+    grace_over = kReadersGrace - std::chrono::minutes(1);
+    const auto old_block = block_number(1);
+    const auto new_block = block_number(2);
+    commit(manifest("k", "w1", {old_block}), {old_block});
+    CHECK(commit(manifest("k", "w2", {new_block}), {new_block}));
+    CHECK(has(old_block));
+    keeper().collect_due(std::chrono::steady_clock::now() + kReadersGrace);
+    CHECK_FALSE(has(old_block));
+    CHECK(has(new_block));
+}
+
+TEST_CASE_METHOD(Member, "a block that an object gave up and another took meanwhile stays") {
+    grace_over = {};
+    const auto block = block_number(1);
+    commit(manifest("k1", "w1", {block}), {block});
+    CHECK(erase("k1"));
+    commit(manifest("k2", "w2", {block}), {block});
+    keeper().collect_due(std::chrono::steady_clock::now() + kReadersGrace);
+    CHECK(has(block));
+}
+
+TEST_CASE_METHOD(Member, "a commit that may be a forgotten one's repetition changes nothing") {
+    const auto old_block = block_number(1);
+    const auto new_block = block_number(2);
+    auto old_object = manifest("k", "w1", {old_block});
+    commit(old_object, {old_block});
+    commit(manifest("k", "w2", {new_block}), {new_block});
+    const auto late = consensus::kDedupeEntries + 1;
+    CHECK(apply_at(late, {false, "k", old_object, 0}, "w1") ==
+          Bytes{static_cast<Byte>(Metadata::Outcome::expired)});
+    CHECK(metadata().find("k").value()->manifest.workload == "w2");
+    CHECK(metadata().last_applied() == late);
+    CHECK(apply_at(late, {false, "k", old_object, 1}, "w1") ==
+          Bytes{static_cast<Byte>(Metadata::Outcome::replaced)});
+    CHECK(metadata().find("k").value()->manifest.workload == "w1");
+}
+
+TEST_CASE_METHOD(Member, "whoever waits for an entry waits until it is applied, also across a restart") {
+    const auto past = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+    CHECK(metadata().wait_until_applied(0, past));
+    CHECK_FALSE(metadata().wait_until_applied(1, past));
+    std::atomic<bool> reached{false};
+    {
+        std::jthread reader([&] {
+            reached =
+                metadata().wait_until_applied(2, std::chrono::steady_clock::now() + std::chrono::seconds(20));
+        });
+        commit(manifest("a", "w1", {}), {});
+        commit(manifest("b", "w2", {}), {});
+    }
+    CHECK(reached);
+    restart_member();
+    CHECK(metadata().last_applied() == 2);
 }
 
 TEST_CASE_METHOD(Member, "a block that two objects share stays until both are gone") {

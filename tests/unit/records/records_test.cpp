@@ -43,11 +43,12 @@ TEST_CASE("a block list comes back as it was, up to a full index block") {
 }
 
 TEST_CASE("a commit and an erase come back as they were") {
-    const wire::MetadataCommand commit{false, sample_manifest().key, sample_manifest()};
+    const wire::MetadataCommand commit{false, sample_manifest().key, sample_manifest(), 77};
     const auto committed = require_value(wire::decode_metadata_command(wire::encode(commit)));
     CHECK_FALSE(committed.erase);
     CHECK(committed.key == commit.key);
     CHECK(committed.manifest == commit.manifest);
+    CHECK(committed.base == 77);
 
     const auto erased = require_value(wire::decode_metadata_command(wire::encode({true, "a/b", {}})));
     CHECK(erased.erase);

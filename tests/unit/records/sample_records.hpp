@@ -58,6 +58,7 @@ inline wire::JournalRecord sample_journal_record() {
     record.reason = "none, all is well";
     record.updated_ms = 1'700'000'000'456;
     record.index = 42;
+    record.base = 41;
     return record;
 }
 
