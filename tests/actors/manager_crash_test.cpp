@@ -190,6 +190,21 @@ TEST_CASE_METHOD(RunningRig, "a sealed workload of an earlier process is taken u
         REQUIRE(store().has_block(ref.hash));
 }
 
+TEST_CASE_METHOD(RunningRig,
+                 "a workload that was committed but not yet journaled as such is not proposed again") {
+    require_ok(begin("w"));
+    const auto refs = put_all("w", 2);
+    const auto receipt = ask(seal_of("w", refs));
+    require_ok(receipt);
+    REQUIRE(eventually([&] { return state_of("w") == "committed"; }));
+    end_process();
+    back_to_sealed("w", refs); // the end came before the last write reached the disk
+    const auto submitted = with_played([](const Played& p) { return p.submitted; });
+    start_process();
+    check_same(ask(seal_of("w", refs)), receipt);
+    CHECK(with_played([](const Played& p) { return p.submitted; }) == submitted);
+}
+
 TEST_CASE("workloads that resume hold their places until they end") {
     ManagerRig rig;
     rig.options.admission = {100'000, 100'000, 2};

@@ -206,6 +206,19 @@ class ManagerRig {
         start_process();
     }
 
+    /// While no process runs: the journal says of a committed workload what it said before.
+    void back_to_sealed(const WorkloadId& id, const std::vector<BlockRef>& refs) {
+        const auto store = store::test::open_store(dir_.store());
+        auto record =
+            wire::decode_journal_record(store->get(store::Family::journal, id).value().value()).value();
+        record.state = wire::JournalRecord::State::sealed;
+        record.index = 0;
+        record.manifest.blocks = refs;
+        store::Batch batch;
+        batch.put(store::Family::journal, id, wire::encode(record));
+        require_ok(store->write(batch, store::Sync::yes));
+    }
+
     void kill(const std::string& path = "manager/0") {
         if (const auto live = resolver_->find(path))
             caf::anon_send_exit(live->handle, caf::exit_reason::kill);
