@@ -236,11 +236,13 @@ class Course {
         const std::vector<Check> checks = judge(report_);
         fmt::print("{}", to_text(report_, checks));
         std::fflush(stdout);
-        if (options_.json)
-            std::ofstream(*options_.json)
-                << to_json(report_, checks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
-                << "\n";
-        return all_held(checks);
+        if (!options_.json) return all_held(checks);
+        std::ofstream file(*options_.json);
+        file << to_json(report_, checks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+             << "\n";
+        file.close();
+        if (!file) fmt::print(stderr, "run: the report could not be written to {}\n", *options_.json);
+        return file && all_held(checks);
     }
 
     void keep_logs() {
@@ -253,17 +255,18 @@ class Course {
         std::string pids;
         for (std::size_t i = 0; i < cluster_.size(); ++i)
             pids += fmt::format(" {}", cluster_[i].process().pid());
-        const auto port = cluster_[0].config().http.port;
-        const std::string bin = program_path("dwcp-shell").string();
         fmt::print("\nThe three sites keep running. Try:\n"
-                   "  {0} --node http://127.0.0.1:{1} -c status\n"
-                   "  {0} --node http://127.0.0.1:{1} -c tree\n"
-                   "  curl -T README.md http://127.0.0.1:{1}/v1/objects/readme\n"
-                   "  curl http://127.0.0.1:{2}/v1/objects/readme\n"
-                   "  curl 'http://127.0.0.1:{1}/v1/objects?limit=5'\n"
-                   "Logs and data are in {3}. Stop them with:\n"
-                   "  kill{4} && rm -r {3}\n",
-                   bin, port, cluster_[kKilledNode].config().http.port, directory_.path().string(), pids);
+                   "  {0} --config {1} -c status\n"
+                   "  {0} --config {1} -c 'actor kill manager/0 --yes'\n"
+                   "  {0} --config {1} -c tree\n"
+                   "  curl -T README.md http://127.0.0.1:{2}/v1/objects/readme\n"
+                   "  curl http://127.0.0.1:{3}/v1/objects/readme\n"
+                   "  curl 'http://127.0.0.1:{2}/v1/objects?limit=5'\n"
+                   "Logs and data are in {4}. Stop them with:\n"
+                   "  kill{5} && rm -r {4}\n",
+                   program_path("dwcp-shell").string(), cluster_[0].config_file().string(),
+                   cluster_[0].config().http.port, cluster_[kKilledNode].config().http.port,
+                   directory_.path().string(), pids);
         cluster_.leave_running();
     }
 
