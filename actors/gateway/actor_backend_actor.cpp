@@ -7,12 +7,16 @@
 #include <charconv>
 #include <chrono>
 #include <future>
+#include <thread>
 
 namespace dwcp::gateway {
 namespace {
 
 constexpr Duration kRouteDeadline = std::chrono::seconds(5);
 constexpr Duration kFindDeadline = std::chrono::seconds(2);
+/// A sequencer that restarts is away this long at most; beyond, the client does better to wait outside.
+constexpr Duration kLaneWait = std::chrono::seconds(3);
+constexpr Duration kLanePoll = std::chrono::milliseconds(20);
 constexpr Duration kQueryDeadline = std::chrono::seconds(5);
 constexpr std::size_t kReportsMax = 1000;
 
@@ -22,7 +26,10 @@ Result<consensus::LogIndex> committed_index(caf::actor_system& system, const act
     const auto status = actor::call(system, resolver, "consensus/metadata", consensus::QueryLane{},
                                     std::chrono::steady_clock::now() + kFindDeadline);
     if (!status) return std::unexpected(status.error());
-    return (*status)->status.committed;
+    const auto& lane = (*status)->status;
+    // A sequencer that has just started, or that stopped for good, may know less than was committed.
+    if (!lane.available) return fail(Errc::unavailable, "lane " + lane.lane + ": " + lane.note, "try again");
+    return lane.committed;
 }
 
 ActorBackend::ActorBackend(BackendOptions options, caf::actor_system& system, actor::Resolver& resolver,
@@ -39,7 +46,27 @@ Result<typename Request::Reply> ActorBackend::ask(const std::string& path, const
     return **reply;
 }
 
+Result<void> ActorBackend::wait_until_able_to_commit(const std::string& lane) {
+    const auto deadline = std::chrono::steady_clock::now() + kLaneWait;
+    for (;;) {
+        const auto status = actor::call(system_, resolver_, lane, consensus::QueryLane{}, deadline);
+        if (status && (*status)->status.available) return {};
+        const auto left = deadline - std::chrono::steady_clock::now();
+        if (left <= kLanePoll) {
+            const std::string why = status ? (*status)->status.note : status.error().message;
+            return fail(Errc::unavailable, "nothing can be committed now: " + why,
+                        "try again when `dwcp-shell -c status` shows the lane available");
+        }
+        std::this_thread::sleep_for(kLanePoll); // an HTTP worker: it has nothing else to do
+    }
+}
+
 Result<RouteDecision> ActorBackend::route(const RouteRequest& request) {
+    const bool changes = request.operation != "get";
+    if (changes) {
+        const char* lane = request.operation == "transaction" ? "consensus/bulk" : "consensus/metadata";
+        if (auto able = wait_until_able_to_commit(lane); !able) return std::unexpected(able.error());
+    }
     return ask("gateway/0", request, kRouteDeadline);
 }
 

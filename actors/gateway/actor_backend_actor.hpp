@@ -39,6 +39,8 @@ class ActorBackend final : public Backend {
                  links::ControlLinks& links, manager::Metadata& metadata,
                  consensus::Transactions& transactions);
 
+    /// A request that changes something waits shortly for its lane, then fails with Errc::unavailable before
+    /// anything has begun: a node that cannot commit does not take bodies in.
     Result<RouteDecision> route(const RouteRequest& request) override;
     Result<manager::PutBegun> begin_put(const std::string& manager,
                                         const manager::BeginPut& request) override;
@@ -69,6 +71,7 @@ class ActorBackend final : public Backend {
   private:
     template<class Request>
     Result<typename Request::Reply> ask(const std::string& path, const Request& request, Duration deadline);
+    Result<void> wait_until_able_to_commit(const std::string& lane);
     Result<void> catch_up();
     Result<void> wait_until_applied(consensus::LogIndex index);
     Result<void> resolve_index(const std::string& manager, wire::Manifest& manifest);

@@ -21,7 +21,6 @@ constexpr std::string_view kDefaultContentType = "application/octet-stream";
 struct PutWish {
     manager::BeginPut begin;
     std::optional<Hash256> sha256;
-    bool create_only = false;
 };
 
 Result<std::uint32_t> parse_replicas(const std::string& text) {
@@ -67,15 +66,10 @@ Result<PutWish> parse_wish(const http::Request& request) {
             return fail(Errc::invalid_argument, "X-DWCP-SHA256 is not a SHA-256",
                         "give 64 hexadecimal digits");
     }
-    if (const auto text = request.header("If-None-Match")) {
-        if (*text != "*")
-            return fail(Errc::unimplemented, "PUT knows If-None-Match only with '*'",
-                        "use * to create, nothing to replace");
-        wish.create_only = true;
-    }
-    if (request.header("If-Match"))
-        return fail(Errc::unimplemented, "PUT does not know If-Match",
-                    "use If-None-Match: * to create, nothing to replace");
+    // Deciding it here, before the upload, would let two clients both create: the lane must decide it.
+    if (request.header("If-None-Match") || request.header("If-Match"))
+        return fail(Errc::unimplemented, "PUT does not know If-Match and If-None-Match in this version",
+                    "leave them out: the object is created or replaced");
     return wish;
 }
 
@@ -214,15 +208,6 @@ http::Response put_object(http::Request& request, Backend& backend, WorkerPool& 
     auto decision = backend.route({"put", request.rest});
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
-    if (wish->create_only) {
-        const auto existing = backend.find(decision->manager, request.rest);
-        if (!existing) return http::error_response(existing.error());
-        if (*existing)
-            return http::error_response({Errc::precondition_failed,
-                                         fmt::format("'{}' exists already", request.rest),
-                                         "leave If-None-Match out to replace it"},
-                                        412);
-    }
     wish->begin.id = decision->id;
     if (auto begun = backend.begin_put(decision->manager, wish->begin); !begun) {
         // The answer may have been lost on its way: what it began must not hold its place.

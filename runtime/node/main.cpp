@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/signal.h>
 #include <thread>
 #include <unistd.h>
@@ -28,6 +29,15 @@ sigset_t block_signals() {
     return set;
 }
 
+/// Sockets, data files and logs need descriptors; the usual soft limit of 1024 is for programs that use
+/// select().
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int wait_for_signal(const sigset_t& set) {
     int number = 0;
     while (sigwait(&set, &number) != 0) {
@@ -36,6 +46,7 @@ int wait_for_signal(const sigset_t& set) {
 }
 
 int run(const dwcp::config::NodeConfig& config) {
+    raise_descriptor_limit();
     const auto signals = block_signals();
     auto node = dwcp::node::Node::start(config, [] {
         dwcp::log::error("supervisor_lost",

@@ -24,10 +24,13 @@
 #include <chrono>
 #include <filesystem>
 #include <set>
+#include <sys/resource.h>
 
 namespace dwcp::node {
 namespace {
 
+/// Of the store; it also keeps as much of the disk in reserve.
+constexpr std::uint64_t kStoreMemoryBytes = 256U << 20;
 /// Waiting disk work of a node; each item is at most a block.
 constexpr std::size_t kDiskQueueMax = 4096;
 /// Waits on fsync mostly, so more than cores.
@@ -36,6 +39,20 @@ constexpr std::size_t kCodecQueueMax = 256;
 constexpr Duration kSweepEvery = std::chrono::hours(1);
 /// Looking for blocks whose readers' grace is over.
 constexpr Duration kCollectEvery = std::chrono::seconds(10);
+
+/// Descriptors that the store, the links and the actor system may need at once, whatever clients do.
+constexpr rlim_t kOwnDescriptors = 1024;
+constexpr std::size_t kHttpConnectionsMax = 1024;
+constexpr std::size_t kHttpConnectionsMin = 64;
+
+/// Clients may take half of what the node itself can spare, so that they can never starve its disk.
+std::size_t http_connections_max() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kOwnDescriptors)
+        return kHttpConnectionsMin;
+    const auto spare = static_cast<std::size_t>(limit.rlim_cur - kOwnDescriptors);
+    return std::clamp(spare / 2, kHttpConnectionsMin, kHttpConnectionsMax);
+}
 
 Duration ms(std::uint32_t value) { return std::chrono::milliseconds(value); }
 
@@ -117,7 +134,7 @@ void RunningNode::open_state() {
     log::configure(
         {config_.log_level, config_.log_format, config_.log_file, config_.name, identity_.incarnation});
     log::info("node_starting", {{"version", DWCP_VERSION}, {"public_key", identity_.public_key().hex()}});
-    store_ = need(store::Store::open({.directory = config_.data_dir + "/store"}));
+    store_ = need(store::Store::open({config_.data_dir + "/store", kStoreMemoryBytes}));
     keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
     metadata_ = std::make_unique<manager::Metadata>(config_.name, *store_, *keeper_);
     transactions_ = std::make_unique<consensus::Transactions>(*store_);
@@ -218,7 +235,12 @@ NodeName RunningNode::sequencer() const {
 }
 
 wire::NodeSpace RunningNode::own_space() const {
-    return {config_.capacity_bytes, store_->stats().blocks_bytes, *draining_};
+    const auto stats = store_->stats();
+    // The disk may hold less than the configuration promises; what the store keeps in reserve is not for
+    // blocks.
+    const auto free = stats.disk_free_bytes - std::min(stats.disk_free_bytes, kStoreMemoryBytes);
+    return {std::min<std::uint64_t>(config_.capacity_bytes, stats.blocks_bytes + free), stats.blocks_bytes,
+            *draining_};
 }
 
 supervisor::Child RunningNode::child(const std::string& path,
@@ -337,6 +359,7 @@ void RunningNode::listen() {
     server.host = config_.http.host;
     server.port = config_.http.port;
     server.threads = config_.http_threads;
+    server.connections_max = http_connections_max();
     server.idle_timeout = std::chrono::milliseconds(config_.http_idle_timeout_ms);
     need(http_->start(server));
     // The real ports: a configured 0 means any.
