@@ -167,6 +167,8 @@ TEST_CASE("two peers share a slow service fairly, although one has more streams 
     TestNode b("b", {"c"});
     a.add_peer("c", c.plane->port());
     b.add_peer("c", c.plane->port());
+    c.add_peer("a", a.plane->port());
+    c.add_peer("b", b.plane->port());
     REQUIRE(eventually([&] { return a.status_of("c").streams == 4 && b.up("c"); }));
     c.service.hold();
     Answers answers;
@@ -179,8 +181,8 @@ TEST_CASE("two peers share a slow service fairly, although one has more streams 
     ship(a, 0, 60);
     ship(b, 1000, 20);
     // Both windows lie at the receiver before the service begins: 16 blocks of one, 4 of the other.
-    REQUIRE(eventually([&] { return a.status_of("c").bytes_sent == 16U * kBlockBytes; }));
-    REQUIRE(eventually([&] { return b.status_of("c").bytes_sent == 4U * kBlockBytes; }));
+    REQUIRE(eventually([&] { return c.status_of("a").bytes_received == 16U * kBlockBytes; }));
+    REQUIRE(eventually([&] { return c.status_of("b").bytes_received == 4U * kBlockBytes; }));
     c.service.release();
     REQUIRE(answers.wait_all());
     const auto order = c.service.order();
