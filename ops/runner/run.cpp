@@ -241,7 +241,8 @@ class Course {
         file << to_json(report_, checks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
              << "\n";
         file.close();
-        if (!file) fmt::print(stderr, "run: the report could not be written to {}\n", options_.json->string());
+        if (!file)
+            fmt::print(stderr, "run: the report could not be written to {}\n", options_.json->string());
         return file && all_held(checks);
     }
 
