@@ -3,6 +3,7 @@
 // The plain copy (one socket, fsynced file) and ours run in turn, since the speed of a shared machine and its
 // disk drifts; a figure is the median over the pairs, a ratio the median of the pairs' ratios.
 #include "bench/transport_links.hpp"
+#include "bench/transport_object.hpp"
 #include "bench/transport_plain.hpp"
 #include "bench/transport_process.hpp"
 #include "protocols/base/random.hpp"
@@ -161,6 +162,26 @@ void run(const Settings& settings) {
         if (wants(case_name("put", streams))) report.add(case_name("put", streams), streams, true, put);
         if (wants(case_name("get", streams))) report.add(case_name("get", streams), streams, false, get);
     }
+    for (const std::uint32_t streams : {1U, 8U}) {
+        const auto put_name = case_name("object_put", streams);
+        const auto get_name = case_name("object_get", streams);
+        if (!wants(put_name) && !wants(get_name)) continue;
+        const int pairs = settings.quick ? 1 : settings.pairs; // two nodes start and stop for each
+        Series put;
+        Series get;
+        for (int pair = 0; pair < pairs; ++pair) {
+            fmt::print(stderr, "object, {} stream(s), pair {} of {}: plain copy", streams, pair + 1, pairs);
+            const double plain = plain_copy_seconds(blocks, directory.path());
+            const ObjectSeconds ours = object_seconds(blocks, directory.path(), streams);
+            fmt::print(stderr, " {:.2f} s, ours put {:.2f} s, get {:.2f} s\n", plain, ours.put, ours.get);
+            put.plain.push_back(plain);
+            put.ours.push_back(ours.put);
+            get.plain.push_back(plain);
+            get.ours.push_back(ours.get);
+        }
+        if (wants(put_name)) report.add(put_name, streams, true, put);
+        if (wants(get_name)) report.add(get_name, streams, false, get);
+    }
 }
 
 } // namespace
@@ -168,7 +189,9 @@ void run(const Settings& settings) {
 
 int main(int argc, char** argv) {
     dwcp::bench::Settings settings;
-    CLI::App app("Put and get of blocks over loopback against a plain copy of the same bytes.");
+    CLI::App app(
+        "Put and get over loopback against a plain copy of the same bytes: of blocks over data links, "
+        "and of whole objects through two nodes (object_put: HTTP to receipt, two replicas on disk).");
     app.add_option("--case", settings.cases, "Only the cases whose name matches this regular expression");
     app.add_flag("--quick", settings.quick, "256 MiB instead of 2 GiB");
     app.add_flag("--json", settings.json, "A line a figure on standard output");
