@@ -47,7 +47,11 @@ int main(int argc, char** argv) {
     app.add_option("--case", settings.cases, "Only the cases whose name matches this regular expression");
     app.add_flag("--quick", settings.quick, "Fewer rounds; ends within 60 s");
     app.add_flag("--json", settings.json, "A line a figure on standard output");
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
     dwcp::log::set_level(dwcp::log::Level::warn);
     dwcp::bench::watch_for_interrupt();
     try {

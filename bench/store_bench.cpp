@@ -247,7 +247,11 @@ int main(int argc, char** argv) {
     std::size_t mebibytes = 2048;
     app.add_option("--dir", parent, "Where to write; the disk to measure")->check(CLI::ExistingDirectory);
     app.add_option("--mib", mebibytes, "How much to write a case, MiB")->check(CLI::Range(64, 65536));
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
     std::string directory = parent + "/dwcp-bench-store-XXXXXX";
     if (::mkdtemp(directory.data()) == nullptr) {
         fmt::print(stderr, "dwcp-bench-store: cannot make a directory in {}\n", parent);

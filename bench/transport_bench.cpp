@@ -198,7 +198,11 @@ int main(int argc, char** argv) {
     app.add_option("--dir", settings.directory, "Where to put the temporary data: the disk that is measured");
     app.add_option("--pairs", settings.pairs, "How often plain copy and ours take turns")
         ->check(CLI::Range(1, 100));
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
     dwcp::log::set_level(dwcp::log::Level::warn);
     dwcp::bench::watch_for_interrupt();
     try {

@@ -154,7 +154,7 @@ void add_object_verbs(CLI::App& app, std::vector<Verb>& verbs) {
     const auto choice = std::make_shared<ListChoice>();
     CLI::App* ls = app.add_subcommand("ls", "List objects in the order of their keys.");
     ls->add_option("PREFIX", choice->prefix, "Only keys that start with this");
-    ls->add_option("--limit", choice->limit, "At most so many")->check(CLI::PositiveNumber);
+    ls->add_option("--limit", choice->limit, "At most so many")->check(CLI::Range(1, 1'000'000'000));
     verbs.push_back({"ls", ls->get_description(), "ls reports/", ls,
                      [choice](Context& context) { return run_ls(context, *choice); }});
 
