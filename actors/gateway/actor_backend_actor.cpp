@@ -188,7 +188,10 @@ Result<consensus::CommandCommitted> ActorBackend::submit_transaction(const std::
                         std::to_string((*record)->index),
                     "choose a new id");
     }
-    committed->duplicate = committed->duplicate || (*record)->index != committed->index;
+    // What another node proposed is a repetition here, also if it was not applied here yet when it was
+    // repeated.
+    committed->duplicate =
+        committed->duplicate || (*record)->index != committed->index || (*record)->proposer != options_.self;
     committed->index = (*record)->index;
     committed->time_ms = (*record)->time_ms;
     return committed;
