@@ -256,6 +256,12 @@ class Course {
         std::string pids;
         for (std::size_t i = 0; i < cluster_.size(); ++i)
             pids += fmt::format(" {}", cluster_[i].process().pid());
+        const fs::path stop = directory_.path() / "stop";
+        std::ofstream(stop) << fmt::format("#!/bin/sh\nkill{0}\nfor pid in{0}; do\n"
+                                           "    while kill -0 $pid 2>/dev/null; do sleep 0.1; done\n"
+                                           "done\nrm -r '{1}'\n",
+                                           pids, directory_.path().string());
+        fs::permissions(stop, fs::perms::owner_all);
         fmt::print("\nThe three sites keep running. Try:\n"
                    "  {0} --config {1} -c status\n"
                    "  {0} --config {1} -c 'actor kill manager/0 --yes'\n"
@@ -263,11 +269,11 @@ class Course {
                    "  curl -T README.md http://127.0.0.1:{2}/v1/objects/readme\n"
                    "  curl http://127.0.0.1:{3}/v1/objects/readme\n"
                    "  curl 'http://127.0.0.1:{2}/v1/objects?limit=5'\n"
-                   "Logs and data are in {4}. Stop them with:\n"
-                   "  kill{5} && rm -r {4}\n",
+                   "Logs and data are in {4}. Stop the sites and remove that with:\n"
+                   "  {4}/stop\n",
                    program_path("dwcp-shell").string(), cluster_[0].config_file().string(),
                    cluster_[0].config().http.port, cluster_[kKilledNode].config().http.port,
-                   directory_.path().string(), pids);
+                   directory_.path().string());
         cluster_.leave_running();
     }
 
