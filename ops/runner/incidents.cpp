@@ -232,10 +232,11 @@ void settle(NodeKill& kill, const Victims& victims, const States& taken_in, cons
 
 } // namespace
 
-NodeKill kill_node(Node& node, Node& reader) {
+NodeKill kill_node(Cluster& cluster, std::size_t index) {
+    Node& node = cluster[index];
     NodeKill kill{.node = node.name(), .problem = {}};
     NodeClient client = node.client();
-    NodeClient other = reader.client();
+    NodeClient reader = cluster[0].client();
     Victims victims(node);
     if (!victims.set_up(kNodeLimit)) {
         kill.problem = "the workloads that should be under way when it dies could not be started";
@@ -267,10 +268,9 @@ NodeKill kill_node(Node& node, Node& reader) {
     });
     kill.decided_ms = ms_since(started_at);
     if (!decided) kill.problem = "some of its workloads were neither committed nor reported as failed";
-    if (!eventually(kNodeLimit, [&] { return node.sees_all_peers() && reader.sees_all_peers(); }))
-        kill.problem = "it and its peers did not find each other again";
+    if (!cluster.wait_connected(kNodeLimit)) kill.problem = "it and its peers did not find each other again";
     kill.connected_ms = ms_since(started_at);
-    settle(kill, victims, taken_in, after, other);
+    settle(kill, victims, taken_in, after, reader);
     return kill;
 }
 

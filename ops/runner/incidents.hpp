@@ -30,7 +30,7 @@ struct NodeKill {
     double ready_ms = 0; ///< From its start until /ready.
     double decided_ms =
         0; ///< From its start until each of its workloads was reported as committed or failed.
-    double connected_ms = 0;      ///< From its start until it and its peers see each other.
+    double connected_ms = 0;      ///< From its start until all nodes see each other.
     std::size_t workloads = 0;    ///< That it had taken in before it was killed.
     std::size_t acknowledged = 0; ///< Of these, those whose client had its receipt.
     std::size_t committed = 0;
@@ -40,8 +40,8 @@ struct NodeKill {
     std::string problem;
 };
 
-/// Sends workloads to the node, kills it with SIGKILL while they are in all stages, starts it again and
-/// follows what becomes of them. `reader` is another node.
-NodeKill kill_node(Node& node, Node& reader);
+/// Sends workloads to a node, kills it with SIGKILL while they are in all stages, starts it again and follows
+/// what becomes of them. What it must still have is read through the first node.
+NodeKill kill_node(Cluster& cluster, std::size_t index);
 
 } // namespace dwcp::runner

@@ -199,7 +199,7 @@ class Course {
             display_.say(fmt::format("killing {} with SIGKILL, with workloads under way", node.name()));
             display_.set_event("killing and restarting " + node.name());
             report_.restarts_before_node_kill = restarts_of(node);
-            const NodeKill kill = kill_node(node, cluster_[0]);
+            const NodeKill kill = kill_node(cluster_, kKilledNode);
             display_.say(
                 kill.problem.empty()
                     ? fmt::format(

@@ -64,6 +64,13 @@ bool is_decided(const nlohmann::json& workload) {
     return state == "committed" || (state == "failed" && !workload["reason"].get<std::string>().empty());
 }
 
+bool lane_available(NodeClient& client, const std::string& name) {
+    const Answer status = client.get("/v1/status");
+    for (const auto& lane : status.json.value("lanes", nlohmann::json::array()))
+        if (lane.value("lane", "") == name) return lane.value("available", false);
+    return false;
+}
+
 /// Flips a byte in the middle of every file of the store that can hold blocks. Returns how many files.
 std::size_t corrupt_block_files(const std::filesystem::path& store) {
     std::size_t count = 0;
@@ -175,6 +182,7 @@ TEST_CASE("without the sequencer a put is refused with what to do, and works aga
     auto b = cluster->client(1);
     b.set_answer_limit(20s);
     (*cluster)[0].process().kill();
+    REQUIRE(eventually(10s, [&] { return !lane_available(b, "metadata"); }));
     const Answer refused = b.put(object_path("later"), "x", {{"X-DWCP-Replicas", "2"}});
     CHECK(refused.status == 503);
     CHECK(refused.retry_after_s.value_or(0) > 0);

@@ -58,7 +58,7 @@ TEST_CASE("a run ships everything, survives its kills, judges itself and cleans 
     Process run = workplace.run();
     REQUIRE(run.wait(120s));
     INFO(workplace.output());
-    CHECK(run.exit_code() == 0);
+    CHECK(run.exit_code().value_or(-1) == 0);
     const auto report = nlohmann::json::parse(std::ifstream(workplace.path() / "report.json"));
     CHECK(report["held"] == true);
     CHECK(report["equal"] == 301);
@@ -78,7 +78,7 @@ TEST_CASE("an interrupted run leaves no process and no file") {
         run.signal(number);
         REQUIRE(run.wait(20s));
         INFO(workplace.output());
-        CHECK(run.exit_code() == 130);
+        CHECK(run.exit_code().value_or(-1) == 130);
         CHECK(workplace.processes() == 0);
         CHECK_FALSE(fs::exists(workplace.path() / "repository" / "run"));
     }
@@ -97,6 +97,6 @@ TEST_CASE("a directory that is not there is wrong usage") {
     fs::remove_all(workplace.path() / "ship");
     Process run = workplace.run();
     REQUIRE(run.wait(20s));
-    CHECK(run.exit_code() == 2);
+    CHECK(run.exit_code().value_or(-1) == 2);
     CHECK(workplace.output().find("is not a directory") != std::string::npos);
 }
