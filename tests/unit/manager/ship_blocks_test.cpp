@@ -35,9 +35,13 @@ class ShipFixture : public KeeperFixture {
         return answer.get();
     }
 
-    FakeDataPlane data;
-    WorkerPool disk{"disk", 2, 1000};
+    // As in the node: disk jobs send blocks and the answers want disk jobs, so the pool stops first and goes
+    // last.
+    ~ShipFixture() { disk.stop(); }
+
     std::atomic<int> answers{0};
+    WorkerPool disk{"disk", 2, 1000};
+    FakeDataPlane data;
 };
 
 } // namespace
