@@ -155,6 +155,8 @@ class Gateway : public actor::Actor {
 
     // The greeting (gateway_greeting.cpp).
     void greet(Peer& peer);
+    /// Whether the answer to a greeting was a refusal, which then has ended the attempt.
+    bool ends_by_refusal(Peer& peer, std::uint64_t attempt, const wire::control::Message& message);
     void take_hello_ack(Peer& peer, std::uint64_t attempt, const actor::ControlFrame& frame);
     void take_welcome(Peer& peer, std::uint64_t attempt, const actor::ControlFrame& frame);
     void take_hello(actor::Ticket ticket, const wire::control::Offer& offer, const caf::actor& remote);

@@ -44,15 +44,20 @@ void Gateway::greet(Peer& peer) {
               });
 }
 
+bool Gateway::ends_by_refusal(Peer& peer, std::uint64_t attempt, const control::Message& message) {
+    const auto* refusal = std::get_if<control::Refusal>(&message);
+    if (refusal == nullptr) return false;
+    if (is_curt(refusal->error))
+        fail_link(peer, attempt, "it does not know of this greeting");
+    else
+        refuse_link(peer, attempt, refusal->from, refusal->error);
+    return true;
+}
+
 void Gateway::take_hello_ack(Peer& peer, std::uint64_t attempt, const ControlFrame& frame) {
     if (!peer.link.is_current(attempt, PeerLink::State::greeting)) return;
     const auto message = control::decode(frame.view());
-    if (message) {
-        if (const auto* refusal = std::get_if<control::Refusal>(&*message)) {
-            if (is_curt(refusal->error)) return fail_link(peer, attempt, "it does not know of this greeting");
-            return refuse_link(peer, attempt, refusal->from, refusal->error);
-        }
-    }
+    if (message && ends_by_refusal(peer, attempt, *message)) return;
     const auto* ack = message ? std::get_if<control::HelloAck>(&*message) : nullptr;
     if (ack == nullptr) {
         count_bad(peer.config.name, message ? BadFrame::wrong_kind : BadFrame::undecodable);
@@ -82,12 +87,7 @@ void Gateway::take_hello_ack(Peer& peer, std::uint64_t attempt, const ControlFra
 void Gateway::take_welcome(Peer& peer, std::uint64_t attempt, const ControlFrame& frame) {
     if (!peer.link.is_current(attempt, PeerLink::State::greeting)) return;
     const auto message = control::decode(frame.view());
-    if (message) {
-        if (const auto* refusal = std::get_if<control::Refusal>(&*message)) {
-            if (is_curt(refusal->error)) return fail_link(peer, attempt, "it does not know of this greeting");
-            return refuse_link(peer, attempt, refusal->from, refusal->error);
-        }
-    }
+    if (message && ends_by_refusal(peer, attempt, *message)) return;
     const auto* sealed = message ? std::get_if<control::Sealed>(&*message) : nullptr;
     auto opened = sealed != nullptr ? peer.session->open(*sealed) : std::unexpected(BadFrame::wrong_kind);
     if (opened && !std::holds_alternative<Bytes>(opened->content))
