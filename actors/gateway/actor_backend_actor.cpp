@@ -213,8 +213,6 @@ Result<manager::WorkloadReports> ActorBackend::workloads(const WorkloadId& id) {
     return all;
 }
 
-Result<nlohmann::json> ActorBackend::admin(const std::string& verb, const nlohmann::json& args) {
-    return options_.admin(verb, args);
-}
+Result<nlohmann::json> ActorBackend::admin(const AdminCall& call) { return options_.admin(call); }
 
 } // namespace dwcp::gateway

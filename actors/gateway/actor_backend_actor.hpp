@@ -27,7 +27,7 @@ struct BackendOptions {
     Duration block_deadline = std::chrono::seconds(15);
     /// A put waits this long for its replicas and its commit; the workload goes on beyond.
     Duration seal_deadline = std::chrono::seconds(60);
-    std::function<Result<nlohmann::json>(const std::string& verb, const nlohmann::json& args)> admin;
+    std::function<Result<nlohmann::json>(const AdminCall&)> admin;
     std::function<nlohmann::json()> health;
     std::function<Result<void>()> ready;
     std::function<bool(std::string_view)> is_operator_token;
@@ -61,7 +61,7 @@ class ActorBackend final : public Backend {
     Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override;
     Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) override;
     Result<manager::WorkloadReports> workloads(const WorkloadId& id) override;
-    Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) override;
+    Result<nlohmann::json> admin(const AdminCall& call) override;
     nlohmann::json health() override { return options_.health(); }
     Result<void> ready() override { return options_.ready(); }
     bool is_operator_token(std::string_view token) const override {

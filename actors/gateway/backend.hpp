@@ -6,6 +6,7 @@
 #include "actors/consensus/messages.hpp"
 #include "actors/gateway/messages.hpp"
 #include "actors/manager/messages.hpp"
+#include "runtime/identity/principal.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,13 @@ namespace dwcp::gateway {
 struct ObjectPage {
     std::vector<wire::Manifest> objects; ///< In key order, without block lists.
     std::string next_cursor;             ///< Empty: this was the last page.
+};
+
+/// An operator verb (operator_verbs.hpp) and who calls it.
+struct AdminCall {
+    std::string verb;
+    nlohmann::json args = nlohmann::json::object(); ///< `node` names another node of the cluster.
+    identity::Principal by;
 };
 
 class Backend {
@@ -50,10 +58,8 @@ class Backend {
 
     virtual Result<manager::WorkloadReports> workloads(const WorkloadId& id) = 0;
 
-    /// Operator verbs, answered as JSON: "status", "nodes", "tree", "actor.show" {path}, "actor.kill" {path},
-    /// "actor.restart" {path}, "events" {after, limit}. `args.node` (optional) names another node of the
-    /// cluster.
-    virtual Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) = 0;
+    /// Answers as JSON. Whoever calls this has checked the verb's role; the audit log is written behind it.
+    virtual Result<nlohmann::json> admin(const AdminCall& call) = 0;
 
     /// {"status": "healthy|degraded|unhealthy", "checks": [{"name", "ok", "detail", "seconds"}]} from probes
     /// through mailboxes.

@@ -1,5 +1,7 @@
 #include "actors/gateway/guards.hpp"
 
+#include "runtime/http/errors.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +20,11 @@ std::string lower(std::string_view text) {
 std::string host_of(std::string_view authority) {
     if (authority.starts_with('[')) return std::string(authority.substr(0, authority.find(']') + 1));
     return lower(authority.substr(0, authority.find(':')));
+}
+
+std::string token_remedy(const std::string& token_file) {
+    return fmt::format("send 'Authorization: Bearer TOKEN' with the token in {}",
+                       token_file.empty() ? "the node's data directory, file operator.token" : token_file);
 }
 
 } // namespace
@@ -45,18 +52,38 @@ Result<void> check_same_machine(const http::Request& request) {
     return {};
 }
 
-Result<void> check_operator(const http::Request& request, const Backend& backend,
-                            const std::string& token_file) {
+Result<identity::Principal> identify(const http::Request& request, const Backend& backend,
+                                     identity::Role local_role, const std::string& token_file) {
     constexpr std::string_view kScheme = "Bearer ";
-    const auto remedy =
-        fmt::format("send 'Authorization: Bearer TOKEN' with the token in {}",
-                    token_file.empty() ? "the node's data directory, file operator.token" : token_file);
-    const std::string given = request.header("Authorization").value_or("");
-    if (!given.starts_with(kScheme))
-        return fail(Errc::unauthenticated, "this needs the operator token", remedy);
-    if (!backend.is_operator_token(std::string_view(given).substr(kScheme.size())))
-        return fail(Errc::unauthenticated, "this is not the operator token of this node", remedy);
-    return {};
+    if (request.certificate) return request.certificate->principal();
+    const auto given = request.header("Authorization");
+    if (!given) return identity::Principal{local_role, "local", "loopback"};
+    if (given->starts_with(kScheme) &&
+        backend.is_operator_token(std::string_view(*given).substr(kScheme.size())))
+        return identity::Principal{identity::Role::admin, "local", "token"};
+    return fail(Errc::unauthenticated, "this is not the operator token of this node",
+                token_remedy(token_file));
+}
+
+http::Guard make_guard(const Backend& backend, identity::Role local_role, std::string token_file) {
+    return [&backend, local_role, token_file = std::move(token_file)](
+               http::Request& request, const http::RouteSpec& route) -> std::optional<http::Response> {
+        if (route.role != identity::Role::none)
+            if (auto allowed = check_same_machine(request); !allowed)
+                return http::error_response(allowed.error());
+        auto client = identify(request, backend, local_role, token_file);
+        if (!client) return http::error_response(client.error());
+        request.client = std::move(*client);
+        if (request.client.may(route.role)) return std::nullopt;
+        const std::string needed =
+            fmt::format("'{} {}' needs the role {}", route.method, route.pattern, to_string(route.role));
+        if (request.client.how == "certificate")
+            return http::error_response({Errc::permission_denied,
+                                         fmt::format("{}; the certificate of {} gives {}", needed,
+                                                     request.client.name, to_string(request.client.role)),
+                                         "use a certificate with that role: ops/certs makes one"});
+        return http::error_response({Errc::unauthenticated, needed, token_remedy(token_file)});
+    };
 }
 
 } // namespace dwcp::gateway

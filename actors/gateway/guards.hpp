@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/gateway/backend.hpp"
-#include "runtime/http/message.hpp"
+#include "runtime/http/route.hpp"
 
 #include <string>
 #include <string_view>
@@ -17,8 +17,13 @@ bool is_loopback_authority(std::string_view authority);
 /// Errc::permission_denied.
 Result<void> check_same_machine(const http::Request& request);
 
-/// Errc::unauthenticated unless the request carries the operator token; says where `token_file` is.
-Result<void> check_operator(const http::Request& request, const Backend& backend,
-                            const std::string& token_file);
+/// Who asks: by certificate, by the operator token, or as a client of this machine, which gets `local_role`.
+/// Errc::unauthenticated if a token was sent that is not this node's; says where `token_file` is.
+Result<identity::Principal> identify(const http::Request& request, const Backend& backend,
+                                     identity::Role local_role, const std::string& token_file);
+
+/// The server's guard: the two above, then the route's role. 401 says how to show who one is, 403 which role
+/// is needed and which one the client has.
+http::Guard make_guard(const Backend& backend, identity::Role local_role, std::string token_file);
 
 } // namespace dwcp::gateway

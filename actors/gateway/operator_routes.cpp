@@ -1,12 +1,13 @@
 #include "actors/gateway/operator_routes.hpp"
 
-#include "actors/gateway/guards.hpp"
+#include "actors/gateway/operator_verbs.hpp"
 #include "actors/gateway/views.hpp"
 #include "runtime/http/errors.hpp"
 #include "runtime/metrics/metrics.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace dwcp::gateway {
@@ -15,112 +16,119 @@ namespace {
 /// A path, a node's name and who asks.
 constexpr std::size_t kCommandBytesMax = 4096;
 constexpr std::size_t kWhoBytesMax = 128;
-constexpr std::uint64_t kEventsDefault = 100;
-constexpr std::uint64_t kEventsMax = 1000;
 
-http::Response answer(Backend& backend, const std::string& verb, const nlohmann::json& args) {
-    const auto result = backend.admin(verb, args);
+http::Response answer(Backend& backend, const std::string& verb, nlohmann::json args,
+                      const http::Request& request) {
+    const auto result = backend.admin({verb, std::move(args), request.client});
     return result ? json_response(*result) : http::error_response(result.error());
 }
 
-Result<std::uint64_t> number_param(const http::Request& request, const std::string& name,
-                                   std::uint64_t absent, std::uint64_t max) {
-    const auto text = request.param(name);
-    if (!text) return absent;
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-    if (error != std::errc() || end != text->data() + text->size() || value > max)
-        return fail(Errc::invalid_argument, fmt::format("{}='{}' is not a number up to {}", name, *text, max),
-                    "");
-    return value;
+const http::Parameter* find_parameter(const OperatorVerb& verb, std::string_view name) {
+    const auto found = std::ranges::find(verb.route.parameters, name, &http::Parameter::name);
+    return found == verb.route.parameters.end() ? nullptr : &*found;
 }
 
-nlohmann::json node_args(const http::Request& request) {
+/// A query's text as what the parameter is.
+Result<nlohmann::json> parse_value(const http::Parameter& parameter, const std::string& text) {
+    using Type = http::Parameter::Type;
+    if (parameter.type == Type::text) return text;
+    if (parameter.type == Type::flag && (text == "true" || text == "false")) return text == "true";
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = error == std::errc() && end == text.data() + text.size() && number >= 0;
+    if (parameter.type == Type::number && whole) return static_cast<std::uint64_t>(number);
+    return fail(Errc::invalid_argument,
+                fmt::format("{}='{}' is not {}", parameter.name, text,
+                            parameter.type == Type::flag ? "true or false" : "a whole number"),
+                parameter.sentence);
+}
+
+/// What a GET verb takes, from the query.
+Result<nlohmann::json> read_query(const http::Request& request, const OperatorVerb& verb) {
     nlohmann::json args = nlohmann::json::object();
-    if (const auto node = request.param("node")) args["node"] = *node;
+    for (const auto& [name, text] : request.params) {
+        const auto* parameter = find_parameter(verb, name);
+        if (parameter == nullptr)
+            return fail(Errc::invalid_argument, fmt::format("'{}' takes no parameter '{}'", verb.name, name),
+                        "ops/api.md lists what there is");
+        auto value = parse_value(*parameter, text);
+        if (!value) return std::unexpected(value.error());
+        args[name] = std::move(*value);
+    }
+    if (verb.route.pattern.ends_with('*')) args["path"] = request.rest;
     return args;
 }
 
-http::Response events(const http::Request& request, Backend& backend) {
-    auto args = node_args(request);
-    const auto after = number_param(request, "after", 0, std::numeric_limits<std::int64_t>::max());
-    const auto limit = number_param(request, "limit", kEventsDefault, kEventsMax);
-    if (!after) return http::error_response(after.error());
-    if (!limit) return http::error_response(limit.error());
-    if (request.param("after")) args["after"] = *after; // without: the latest
-    args["limit"] = *limit;
-    return answer(backend, "events", args);
+bool has_type(const nlohmann::json& value, http::Parameter::Type type) {
+    using Type = http::Parameter::Type;
+    return type == Type::text     ? value.is_string()
+           : type == Type::number ? value.is_number_unsigned()
+                                  : value.is_boolean();
 }
 
-/// {"path": "manager/0", "node": "site-b", "who": "ann@host"}, the last two optional.
-Result<nlohmann::json> read_command(const http::Request& request) {
+/// {"path": "manager/0", "node": "site-b", "who": "ann@host"}
+Result<nlohmann::json> read_command(const http::Request& request, const OperatorVerb& verb) {
     const auto text = http::read_text(request, kCommandBytesMax);
     if (!text) return std::unexpected(text.error());
-    const auto body = nlohmann::json::parse(*text, nullptr, false);
-    const auto malformed = [] {
-        return fail(Errc::invalid_argument, "the body is not a command",
-                    R"(send {"path": "manager/0"}, with "node" and "who" if needed, all of them texts)");
+    auto args = text->empty() ? nlohmann::json::object() : nlohmann::json::parse(*text, nullptr, false);
+    const auto malformed = [&](const std::string& what) {
+        return fail(Errc::invalid_argument, fmt::format("the body of '{}' {}", verb.name, what),
+                    R"(send a JSON object such as {"path": "manager/0"}; ops/api.md lists its members)");
     };
-    if (!body.is_object() || !body.contains("path")) return malformed();
-    nlohmann::json args = nlohmann::json::object();
-    for (const char* name : {"path", "node", "who"}) {
-        if (!body.contains(name)) continue;
-        if (!body[name].is_string()) return malformed();
-        args[name] = body[name];
+    static const http::Parameter kWho{"who", "body", "Who asks, for the audit log."};
+    if (!args.is_object()) return malformed("is not a JSON object");
+    for (const auto& [name, value] : args.items()) {
+        const auto* parameter = name == kWho.name ? &kWho : find_parameter(verb, name);
+        if (parameter == nullptr) return malformed(fmt::format("has an unknown member '{}'", name));
+        if (!has_type(value, parameter->type))
+            return malformed(fmt::format("has a '{}' of the wrong type: {}", name, parameter->sentence));
     }
-    if (args.value("who", "").size() > kWhoBytesMax) return malformed();
+    for (const auto& parameter : verb.route.parameters)
+        if (parameter.required && !args.contains(parameter.name))
+            return malformed(fmt::format("lacks '{}': {}", parameter.name, parameter.sentence));
+    if (args.value("who", "").size() > kWhoBytesMax)
+        return malformed(fmt::format("has a 'who' of more than {} bytes", kWhoBytesMax));
     if (!args.contains("who")) args["who"] = request.peer;
     return args;
 }
 
 } // namespace
 
-void register_operator_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options) {
-    const auto guarded = [&server](const char* method, const char* pattern, http::Handler handler) {
-        server.route(method, pattern, [handler = std::move(handler)](http::Request& request) {
-            if (auto allowed = check_same_machine(request); !allowed)
-                return http::error_response(allowed.error());
-            return handler(request);
-        });
-    };
-    for (const std::string verb : {"status", "nodes", "tree"})
-        guarded("GET", ("/v1/" + verb).c_str(), [&backend, verb](http::Request& request) {
-            return answer(backend, verb, node_args(request));
-        });
-    guarded("GET", "/v1/events", [&backend](http::Request& request) { return events(request, backend); });
-    guarded("GET", "/v1/actors/*", [&backend](http::Request& request) {
-        auto args = node_args(request);
-        args["path"] = request.rest;
-        return answer(backend, "actor.show", args);
-    });
-    for (const std::string verb : {"kill", "restart"}) {
-        guarded("POST", ("/v1/actors/" + verb).c_str(),
-                [&backend, verb, token_file = options.operator_token_file](http::Request& request) {
-                    if (auto allowed = check_operator(request, backend, token_file); !allowed)
-                        return http::error_response(allowed.error());
-                    const auto args = read_command(request);
-                    return args ? answer(backend, "actor." + verb, *args)
-                                : http::error_response(args.error());
-                });
+void register_operator_routes(http::HttpServer& server, Backend& backend) {
+    for (const OperatorVerb& verb : operator_verbs()) {
+        server.route(verb.route, http::Handler([&backend, &verb](http::Request& request) {
+                         const auto args = verb.route.method == "GET" ? read_query(request, verb)
+                                                                      : read_command(request, verb);
+                         return args ? answer(backend, verb.name, *args, request)
+                                     : http::error_response(args.error());
+                     }));
     }
 }
 
 void register_probe_routes(http::HttpServer& server, Backend& backend) {
-    server.route("GET", "/metrics", [](http::Request&) {
-        http::Response response;
-        response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-        response.body = metrics::expose();
-        return response;
-    });
-    server.route("GET", "/health", [&backend](http::Request&) {
-        const auto health = backend.health();
-        const std::string status = health.is_object() ? health.value("status", "") : "";
-        return json_response(health, status == "healthy" || status == "degraded" ? 200 : 503);
-    });
-    server.route("GET", "/ready", [&backend](http::Request&) {
-        const auto ready = backend.ready();
-        return ready ? json_response({{"ready", true}}) : http::error_response(ready.error(), 503);
-    });
+    using http::RouteSpec;
+    const auto probe = [](std::string path, identity::Role role, std::string sentence) {
+        return RouteSpec{"GET", std::move(path), "Probes", std::move(sentence), role};
+    };
+    server.route(probe("/metrics", identity::Role::viewer, "All metrics, in Prometheus' text format."),
+                 http::Handler([](http::Request&) {
+                     http::Response response;
+                     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                     response.body = metrics::expose();
+                     return response;
+                 }));
+    server.route(probe("/health", identity::Role::none, "Whether the parts of this node work; 503 if not."),
+                 http::Handler([&backend](http::Request&) {
+                     const auto health = backend.health();
+                     const std::string status = health.is_object() ? health.value("status", "") : "";
+                     return json_response(health, status == "healthy" || status == "degraded" ? 200 : 503);
+                 }));
+    server.route(
+        probe("/ready", identity::Role::none, "Whether this node takes requests; 503 if not."),
+        http::Handler([&backend](http::Request&) {
+            const auto ready = backend.ready();
+            return ready ? json_response({{"ready", true}}) : http::error_response(ready.error(), 503);
+        }));
 }
 
 } // namespace dwcp::gateway

@@ -5,9 +5,8 @@
 
 namespace dwcp::gateway {
 
-/// /v1/status, /v1/nodes, /v1/tree, /v1/events, /v1/actors/...: Backend::admin with the query parameters as
-/// arguments.
-void register_operator_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options);
+/// A route for each of operator_verbs(): Backend::admin with the query's or the body's members as arguments.
+void register_operator_routes(http::HttpServer& server, Backend& backend);
 /// /metrics, /health, /ready.
 void register_probe_routes(http::HttpServer& server, Backend& backend);
 

@@ -132,26 +132,36 @@ http::Response find_workload(const http::Request& request, Backend& backend) {
 } // namespace
 
 void register_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options) {
+    server.set_guard(make_guard(backend, options.local_role, options.operator_token_file));
     const auto shared = std::make_shared<Shared>(backend, options);
-    const auto add = [&](const char* method, const char* pattern, auto handler) {
-        server.route(method, pattern, [shared, handler](http::Request& request) {
-            if (auto allowed = check_same_machine(request); !allowed)
-                return http::error_response(allowed.error());
-            return handler(request, *shared);
-        });
+    const auto add = [&](http::RouteSpec spec, auto handler) {
+        server.route(std::move(spec), http::Handler([shared, handler](http::Request& request) {
+                         return handler(request, *shared);
+                     }));
     };
     using http::Request;
-    add("PUT", "/v1/objects/*",
+    using identity::Role;
+    const std::string objects = "Objects";
+    add({"PUT", "/v1/objects/*", objects, "Creates or replaces an object.", Role::writer},
         [](Request& r, Shared& s) { return put_object(r, s.backend, s.pool, s.options); });
-    add("GET", "/v1/objects/*",
+    add({"GET", "/v1/objects/*", objects, "An object's content, or a range of it.", Role::viewer},
         [](Request& r, Shared& s) { return get_object(r, s.backend, s.pool, s.options); });
-    add("DELETE", "/v1/objects/*", [](Request& r, Shared& s) { return erase_object(r, s.backend); });
-    add("GET", "/v1/objects", [](Request& r, Shared& s) { return list_objects(r, s.backend); });
-    add("POST", "/v1/transactions", [](Request& r, Shared& s) { return submit_transaction(r, s.backend); });
-    add("GET", "/v1/transactions/*", [](Request& r, Shared& s) { return find_transaction(r, s.backend); });
-    add("GET", "/v1/workloads", [](Request&, Shared& s) { return list_workloads(s.backend); });
-    add("GET", "/v1/workloads/*", [](Request& r, Shared& s) { return find_workload(r, s.backend); });
-    register_operator_routes(server, backend, options);
+    add({"DELETE", "/v1/objects/*", objects, "Deletes an object.", Role::writer},
+        [](Request& r, Shared& s) { return erase_object(r, s.backend); });
+    add({"GET", "/v1/objects", objects, "A page of the list of objects, in key order.", Role::viewer},
+        [](Request& r, Shared& s) { return list_objects(r, s.backend); });
+    const std::string transactions = "Transactions";
+    add({"POST", "/v1/transactions", transactions, "Commits a transaction exactly once by its id.",
+         Role::writer},
+        [](Request& r, Shared& s) { return submit_transaction(r, s.backend); });
+    add({"GET", "/v1/transactions/*", transactions, "A committed transaction.", Role::viewer},
+        [](Request& r, Shared& s) { return find_transaction(r, s.backend); });
+    const std::string workloads = "Workloads";
+    add({"GET", "/v1/workloads", workloads, "What is under way, done, failed and why.", Role::viewer},
+        [](Request&, Shared& s) { return list_workloads(s.backend); });
+    add({"GET", "/v1/workloads/*", workloads, "One workload.", Role::viewer},
+        [](Request& r, Shared& s) { return find_workload(r, s.backend); });
+    register_operator_routes(server, backend);
     register_probe_routes(server, backend);
 }
 

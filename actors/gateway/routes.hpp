@@ -27,6 +27,8 @@ struct RouteOptions {
     std::size_t block_threads = 16;
     /// Where an operator finds the token; said in the refusal of a request without it.
     std::string operator_token_file;
+    /// What a client on this machine may do without a token.
+    identity::Role local_role = identity::Role::writer;
 };
 
 /// Before the server starts. `backend` must outlive `server`.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "protocols/base/result.hpp"
+#include "runtime/identity/principal.hpp"
 #include "runtime/log/log.hpp"
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace dwcp::config {
 
-/// "127.0.0.1:7100". Only loopback hosts are accepted: a node does not listen beyond loopback without TLS.
+/// "127.0.0.1:7100". Other hosts than loopback need [tls].
 struct Endpoint {
     std::string host;
     std::uint16_t port = 0;
@@ -45,6 +46,12 @@ struct NodeConfig {
     Endpoint control;
     Endpoint data;
     Endpoint http;
+
+    // [tls]: all three or none; with them every listener speaks TLS.
+    std::string tls_certificate; ///< PEM file.
+    std::string tls_key;
+    std::string tls_ca;
+    bool tls() const { return !tls_certificate.empty(); }
 
     // [roles]: how many instances of each system this node hosts; 0: the role is absent.
     std::uint32_t manager_instances = 0;
@@ -90,6 +97,14 @@ struct NodeConfig {
     // [http]
     std::uint32_t http_threads = 0;
     std::uint32_t http_idle_timeout_ms = 0;
+    identity::Role http_local_role = identity::Role::none; ///< Of clients on this machine without a token.
+
+    // [chaos]
+    bool chaos = false; ///< Whether admins may inject faults here.
+
+    // [backup]
+    std::string backup_directory; ///< Empty: DATA_DIR/backups.
+    std::uint32_t backup_keep = 0;
 
     // [supervisor]
     std::uint32_t restart_backoff_min_ms = 0;

@@ -118,6 +118,18 @@ void check_roles(const NodeConfig& config, Report& report) {
     needs("roles.manager", managers, manager, "roles.allocator", config.allocator_instances > 0);
 }
 
+void check_tls(const NodeConfig& config, Report& report) {
+    const std::pair<std::string, const std::string*> files[] = {{"tls.certificate", &config.tls_certificate},
+                                                                {"tls.key", &config.tls_key},
+                                                                {"tls.ca", &config.tls_ca}};
+    for (const auto& [path, value] : files)
+        for (const auto& [other, other_value] : files)
+            if (value->empty() && !other_value->empty() && report.good({path, other})) {
+                report.contradiction(path, "\"\"", fmt::format("a file, since {} is given", other), other);
+                return;
+            }
+}
+
 } // namespace
 
 void cross_check(const NodeConfig& config, Report& report) {
@@ -131,6 +143,7 @@ void cross_check(const NodeConfig& config, Report& report) {
     check_endpoints(config, report);
     check_replicas(config, report);
     check_roles(config, report);
+    check_tls(config, report);
 }
 
 } // namespace dwcp::config

@@ -98,6 +98,14 @@ Table who_and_where() {
              "Where clients, the shell and metrics scrapers reach this node; port 0 takes any free port.",
              kRequired),
 
+        text("tls.certificate", &C::tls_certificate, "", Text{"a path or empty", is_path_or_empty},
+             "This node's certificate and any intermediate ones, PEM; with the two others it turns TLS on "
+             "for every listener. ops/certs makes them."),
+        text("tls.key", &C::tls_key, "", Text{"a path or empty", is_path_or_empty},
+             "The certificate's private key, PEM, readable by this user alone (mode 0600)."),
+        text("tls.ca", &C::tls_ca, "", Text{"a path or empty", is_path_or_empty},
+             "The cluster's certificate authority, PEM; two of them while one replaces the other."),
+
         number("roles.manager", &C::manager_instances, 1, "instances", {0, 64},
                "Managers, which take workloads in and see them through; 0: none on this node."),
         number("roles.compression", &C::compression_instances, 1, "instances", {0, 64},
@@ -168,6 +176,16 @@ Table systems() {
                "Requests served at once; the rest wait."),
         number("http.idle_timeout_ms", &C::http_idle_timeout_ms, 5'000, "ms", {100, 600'000},
                "Silence after which a client's connection is closed."),
+        text("http.local_role", &C::http_local_role, "writer", Choice{{"none", "viewer", "writer"}},
+             "What a client on this machine may do without a certificate and without the operator token."),
+
+        flag("chaos.enabled", &C::chaos, false,
+             "Whether admins may inject faults into this node; never on one that people rely on."),
+
+        text("backup.directory", &C::backup_directory, "", Text{"a path or empty", is_path_or_empty},
+             "Where backups of this node go; empty: backups in node.data_dir."),
+        number("backup.keep", &C::backup_keep, 7, "backups", {1, 1'000},
+               "Complete backups that are kept there; older ones are removed after a new one."),
 
         number("supervisor.restart_backoff_min_ms", &C::restart_backoff_min_ms, 10, "ms", {1, 60'000},
                "Wait before a failed actor is started again."),

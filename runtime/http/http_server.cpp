@@ -245,6 +245,7 @@ class HttpServer::Engine : private httplib::Server {
     ~Engine() override { stop_all(); }
 
     Router& router() { return router_; }
+    void set_guard(Guard guard) { guard_ = std::move(guard); }
     Result<void> start(const http::Options& options);
     std::uint16_t port() const;
     bool drain(Duration deadline);
@@ -256,6 +257,7 @@ class HttpServer::Engine : private httplib::Server {
     void finish(Exchange& exchange, TimePoint began);
 
     Router router_;
+    Guard guard_;
     RouteProbe unmatched_{"unmatched", "any"};
     const Probe probe_;
     http::Options options_;
@@ -396,12 +398,19 @@ Response HttpServer::Engine::answer(Exchange& exchange) {
     exchange.probe = route->probe.get();
     request.rest = std::move(rest);
     try {
-        return route->handler(request);
+        if (guard_)
+            if (auto refusal = guard_(request, route->spec)) return std::move(*refusal);
+        if (const auto* handler = std::get_if<http::Handler>(&route->handler)) return (*handler)(request);
+        auto begun = std::get<UploadHandler>(route->handler)(request);
+        if (auto* refusal = std::get_if<Response>(&begun)) return std::move(*refusal);
+        auto& upload = *std::get<std::unique_ptr<Upload>>(begun);
+        const auto read = request.read_body([&](ByteView piece) { return upload.take(piece); });
+        return read ? upload.finish() : upload.abandon(read.error());
     } catch (const std::exception& error) {
-        log::error("http_handler_failed", {{"route", route->pattern}, {"reason", error.what()}},
+        log::error("http_handler_failed", {{"route", route->spec.pattern}, {"reason", error.what()}},
                    {.trace = request.id});
     } catch (...) {
-        log::error("http_handler_failed", {{"route", route->pattern}, {"reason", "unknown exception"}},
+        log::error("http_handler_failed", {{"route", route->spec.pattern}, {"reason", "unknown exception"}},
                    {.trace = request.id});
     }
     return error_response({Errc::internal, "the node failed to handle this request",
@@ -425,9 +434,18 @@ void HttpServer::Engine::finish(Exchange& exchange, TimePoint began) {
 HttpServer::HttpServer() : engine_(std::make_unique<Engine>()) {}
 HttpServer::~HttpServer() = default;
 
-void HttpServer::route(std::string method, std::string pattern, Handler handler) {
-    engine_->router().add(std::move(method), std::move(pattern), std::move(handler));
+void HttpServer::route(RouteSpec spec, Handler handler) {
+    engine_->router().add(std::move(spec), std::move(handler));
 }
+void HttpServer::route(RouteSpec spec, UploadHandler handler) {
+    engine_->router().add(std::move(spec), std::move(handler));
+}
+void HttpServer::route(std::string method, std::string pattern, Handler handler) {
+    route({.method = std::move(method), .pattern = std::move(pattern), .group = {}, .sentence = {}},
+          std::move(handler));
+}
+void HttpServer::set_guard(Guard guard) { engine_->set_guard(std::move(guard)); }
+std::vector<RouteSpec> HttpServer::routes() const { return engine_->router().specs(); }
 Result<void> HttpServer::start(const Options& options) { return engine_->start(options); }
 std::uint16_t HttpServer::port() const { return engine_->port(); }
 bool HttpServer::drain(Duration deadline) { return engine_->drain(deadline); }

@@ -21,9 +21,11 @@
 #include "protocols/base/result.hpp"
 #include "runtime/http/message.hpp"
 #include "runtime/http/options.hpp"
+#include "runtime/http/route.hpp"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dwcp::http {
 
@@ -32,9 +34,15 @@ class HttpServer {
     HttpServer();
     ~HttpServer();
 
-    /// Before start(). `pattern`: an exact path, or a prefix and '*' (see router.hpp); it is also the
-    /// metrics' route label. A GET route serves HEAD as well.
+    /// Before start(). A GET route serves HEAD as well.
+    void route(RouteSpec spec, Handler handler);
+    void route(RouteSpec spec, UploadHandler handler);
+    /// The same for a route of which nothing is to be said.
     void route(std::string method, std::string pattern, Handler handler);
+    /// Before start(). Without a guard everybody may do everything.
+    void set_guard(Guard guard);
+    /// What was routed so far, in that order.
+    std::vector<RouteSpec> routes() const;
 
     /// Errors: as listen_on(), e.g. already_exists when the port is in use. May be called again after stop().
     Result<void> start(const Options& options);

@@ -7,10 +7,13 @@
 
 #include "protocols/base/bytes.hpp"
 #include "protocols/base/result.hpp"
+#include "runtime/identity/principal.hpp"
+#include "runtime/tls/certificate.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +42,9 @@ struct Request {
     std::map<std::string, std::string>
         params; ///< Query parameters, percent-decoded; of a repeated one the last.
 
+    std::optional<tls::Certificate> certificate; ///< What the client proved over TLS.
+    identity::Principal client;                  ///< Who asks, as the server's guard decided.
+
     /// What the client announced; nullopt for a chunked body. 0: there is none.
     std::optional<std::uint64_t> content_length = 0;
     /// Whether the client said how long the body is: a length or chunks. Without, there is no body.
@@ -61,6 +67,18 @@ struct Piece {
     ByteView view;
 };
 
+/// A body without an end, for server-sent events: the server asks for more whenever it was woken and the
+/// client has taken what there was. Slow clients hold no thread; what they miss is for the body to decide.
+class LiveBody {
+  public:
+    virtual ~LiveBody() = default;
+    /// What is to be sent now; empty: nothing yet. nullopt: the end.
+    virtual std::optional<std::string> take() = 0;
+    /// Called once, before the first take(). `wake` may be called from any thread, also after the body is
+    /// gone.
+    virtual void on_ready(std::function<void()> wake) = 0;
+};
+
 struct Response {
     int status = 200;
     std::string content_type = "application/json";
@@ -72,6 +90,9 @@ struct Response {
     /// missing bytes as a success.
     std::uint64_t stream_bytes = 0;
     std::function<Result<Piece>()> next;
+
+    /// Instead of all of the above: sent in chunks until its end, the client's, or the server's.
+    std::shared_ptr<LiveBody> live;
 };
 
 using Handler = std::function<Response(Request&)>;

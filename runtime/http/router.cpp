@@ -14,7 +14,7 @@ std::optional<std::string> match_pattern(const std::string& pattern, const std::
 }
 
 bool serves(const Route& route, const std::string& method) {
-    return route.method == method || (route.method == "GET" && method == "HEAD");
+    return route.spec.method == method || (route.spec.method == "GET" && method == "HEAD");
 }
 
 } // namespace
@@ -38,24 +38,25 @@ void RouteProbe::finished(int status, double seconds) {
     known->second.add();
 }
 
-void Router::add(std::string method, std::string pattern, Handler handler) {
-    auto probe = std::make_unique<RouteProbe>(pattern, method);
-    routes_.push_back({std::move(method), std::move(pattern), std::move(handler), std::move(probe)});
+void Router::add(RouteSpec spec, std::variant<Handler, UploadHandler> handler) {
+    specs_.push_back(spec);
+    auto probe = std::make_unique<RouteProbe>(spec.pattern, spec.method);
+    routes_.push_back({std::move(spec), std::move(handler), std::move(probe)});
     std::ranges::stable_sort(routes_, [](const Route& a, const Route& b) {
-        const bool a_exact = !a.pattern.ends_with('*');
-        const bool b_exact = !b.pattern.ends_with('*');
-        return a_exact != b_exact ? a_exact : a.pattern.size() > b.pattern.size();
+        const bool a_exact = !a.spec.pattern.ends_with('*');
+        const bool b_exact = !b.spec.pattern.ends_with('*');
+        return a_exact != b_exact ? a_exact : a.spec.pattern.size() > b.spec.pattern.size();
     });
 }
 
 Router::Match Router::match(const std::string& method, const std::string& path) const {
     Match found;
     for (const Route& route : routes_) {
-        auto rest = match_pattern(route.pattern, path);
+        auto rest = match_pattern(route.spec.pattern, path);
         if (!rest) continue;
         if (serves(route, method)) return {&route, std::move(*rest), {}};
-        found.allowed.insert(route.method);
-        if (route.method == "GET") found.allowed.insert("HEAD");
+        found.allowed.insert(route.spec.method);
+        if (route.spec.method == "GET") found.allowed.insert("HEAD");
     }
     return found;
 }

@@ -5,7 +5,7 @@
 // shorter.
 #pragma once
 
-#include "runtime/http/message.hpp"
+#include "runtime/http/route.hpp"
 #include "runtime/metrics/metrics.hpp"
 
 #include <map>
@@ -13,6 +13,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace dwcp::http {
@@ -32,16 +33,17 @@ class RouteProbe {
 };
 
 struct Route {
-    std::string method;
-    std::string pattern;
-    Handler handler;
+    RouteSpec spec;
+    std::variant<Handler, UploadHandler> handler;
     std::unique_ptr<RouteProbe> probe;
 };
 
 class Router {
   public:
     /// A GET route also serves HEAD.
-    void add(std::string method, std::string pattern, Handler handler);
+    void add(RouteSpec spec, std::variant<Handler, UploadHandler> handler);
+    /// In the order of add().
+    const std::vector<RouteSpec>& specs() const { return specs_; }
 
     struct Match {
         const Route* route = nullptr;  ///< Null: nothing serves this.
@@ -51,7 +53,8 @@ class Router {
     Match match(const std::string& method, const std::string& path) const;
 
   private:
-    std::vector<Route> routes_;
+    std::vector<Route> routes_; ///< The most specific first.
+    std::vector<RouteSpec> specs_;
 };
 
 } // namespace dwcp::http

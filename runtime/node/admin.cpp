@@ -1,6 +1,7 @@
 #include "runtime/node/admin.hpp"
 
 #include "actors/consensus/messages.hpp"
+#include "actors/gateway/operator_verbs.hpp"
 #include "actors/manager/messages.hpp"
 #include "actors/supervisor/messages.hpp"
 #include "runtime/caf/call.hpp"
@@ -45,13 +46,14 @@ std::uint64_t number_of(const json& args, const char* key, std::uint64_t otherwi
 
 Admin::Admin(AdminServices services) : services_(std::move(services)), started_(now()) {}
 
-Result<json> Admin::run(const std::string& verb, const json& args) {
-    const auto node = text_of(args, "node");
-    if (!node.empty() && node != services_.identity.name) return run_there(node, verb, args);
-    return run_here(verb, args);
+Result<json> Admin::run(const gateway::AdminCall& call) {
+    const auto node = text_of(call.args, "node");
+    if (!node.empty() && node != services_.identity.name) return run_there(node, call);
+    return run_here(call);
 }
 
-Result<json> Admin::run_here(const std::string& verb, const json& args) {
+Result<json> Admin::run_here(const gateway::AdminCall& call) {
+    const auto& [verb, args, by] = call;
     if (verb == "status") return status();
     if (verb == "nodes") return nodes();
     if (verb == "tree") return tree();
@@ -61,7 +63,8 @@ Result<json> Admin::run_here(const std::string& verb, const json& args) {
     return fail(Errc::not_found, "no operator verb '" + verb + "'");
 }
 
-Result<json> Admin::run_there(const NodeName& node, const std::string& verb, json args) {
+Result<json> Admin::run_there(const NodeName& node, gateway::AdminCall call) {
+    auto& [verb, args, by] = call;
     const auto peers = services_.control.peers();
     const bool known = std::ranges::any_of(peers, [&](const auto& peer) { return peer.name == node; });
     if (!known)
@@ -75,7 +78,10 @@ Result<json> Admin::run_there(const NodeName& node, const std::string& verb, jso
     auto answer = promise->get_future();
     services_.control.request(
         node, kAdminService,
-        to_bytes(json{{"verb", verb}, {"args", args}}.dump(-1, ' ', false, json::error_handler_t::replace)),
+        to_bytes(json{{"verb", verb},
+                      {"args", args},
+                      {"by", {{"role", to_string(by.role)}, {"name", by.name}, {"how", by.how}}}}
+                     .dump(-1, ' ', false, json::error_handler_t::replace)),
         kRemoteDeadline, {}, [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
     const auto reply = answer.get();
     if (!reply) return std::unexpected(reply.error());
@@ -89,9 +95,17 @@ Result<Bytes> Admin::serve(const links::PeerRequest& request) {
     if (!parsed.is_object() || !parsed.contains("args") || !parsed["args"].is_object()) {
         return fail(Errc::invalid_argument, "operator request of a peer is malformed");
     }
-    json args = parsed["args"];
-    if (args.contains("who")) args["who"] = text_of(args, "who") + " via " + request.from;
-    auto answer = run_here(text_of(parsed, "verb"), args);
+    // The other node has authenticated who asks; what the verb needs is checked again here.
+    gateway::AdminCall call{text_of(parsed, "verb"), parsed["args"], {}};
+    const json by = parsed.contains("by") && parsed["by"].is_object() ? parsed["by"] : json::object();
+    call.by = {identity::parse_role(text_of(by, "role")).value_or(identity::Role::none),
+               text_of(by, "name") + " via " + request.from, text_of(by, "how")};
+    const auto* verb = gateway::find_verb(call.verb);
+    if (verb != nullptr && !call.by.may(verb->route.role))
+        return fail(Errc::permission_denied,
+                    fmt::format("'{}' needs the role {}", call.verb, to_string(verb->route.role)));
+    if (call.args.contains("who")) call.args["who"] = text_of(call.args, "who") + " via " + request.from;
+    auto answer = run_here(call);
     if (!answer) return std::unexpected(answer.error());
     return to_bytes(answer->dump(-1, ' ', false, json::error_handler_t::replace));
 }

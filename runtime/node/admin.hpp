@@ -1,6 +1,7 @@
 // The operator's verbs as JSON, here or on another node of the cluster.
 #pragma once
 
+#include "actors/gateway/backend.hpp"
 #include "actors/supervisor/board.hpp"
 #include "protocols/base/result.hpp"
 #include "runtime/base/events.hpp"
@@ -42,7 +43,7 @@ class Admin {
 
     /// Runs a verb on the node that `args.node` names, or here. Errors: not_found (verb, node, actor),
     /// invalid_argument, and what the link to that node says.
-    Result<nlohmann::json> run(const std::string& verb, const nlohmann::json& args);
+    Result<nlohmann::json> run(const gateway::AdminCall& call);
     /// Serves the same for other nodes.
     Result<Bytes> serve(const links::PeerRequest& request);
 
@@ -50,8 +51,8 @@ class Admin {
     nlohmann::json health();
 
   private:
-    Result<nlohmann::json> run_here(const std::string& verb, const nlohmann::json& args);
-    Result<nlohmann::json> run_there(const NodeName& node, const std::string& verb, nlohmann::json args);
+    Result<nlohmann::json> run_here(const gateway::AdminCall& call);
+    Result<nlohmann::json> run_there(const NodeName& node, gateway::AdminCall call);
     nlohmann::json status();
     nlohmann::json nodes();
     nlohmann::json tree();

@@ -337,9 +337,7 @@ void RunningNode::listen() {
     options.self = config_.name;
     options.sequencer = sequencer();
     options.manager_instances = config_.manager_instances;
-    options.admin = [this](const std::string& verb, const nlohmann::json& args) {
-        return admin_->run(verb, args);
-    };
+    options.admin = [this](const gateway::AdminCall& call) { return admin_->run(call); };
     options.health = [this] { return admin_->health(); };
     options.ready = [this]() -> Result<void> {
         if (*draining_) return fail(Errc::unavailable, "this node is draining", "use another node");
@@ -354,6 +352,7 @@ void RunningNode::listen() {
     gateway::RouteOptions routes;
     routes.object_bytes_max = config_.object_bytes_max;
     routes.operator_token_file = config_.data_dir + "/operator.token";
+    routes.local_role = config_.http_local_role;
     gateway::register_routes(*http_, *backend_, routes);
     http::Options server;
     server.host = config_.http.host;

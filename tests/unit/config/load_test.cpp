@@ -55,7 +55,8 @@ TEST_CASE("every key that is set arrives in the configuration") {
         else if (auto* flag = std::get_if<bool>(&value))
             *flag = !*flag;
         else if (const auto* choice = std::get_if<Choice>(&property.rule))
-            value = std::string(choice->names.back());
+            value = std::string(choice->names.back() == std::get<std::string>(value) ? choice->names.front()
+                                                                                     : choice->names.back());
         else
             value = std::string(property.path == "consensus.sequencer" ? "b" : "some/path");
         if (property.path == "manager.replicas_default") value = std::int64_t{1};

@@ -146,7 +146,8 @@ class FakeBackend : public gateway::Backend {
         return reports;
     }
 
-    Result<nlohmann::json> admin(const std::string& verb, const nlohmann::json& args) override {
+    Result<nlohmann::json> admin(const gateway::AdminCall& call) override {
+        const auto& [verb, args, by] = call;
         {
             const std::lock_guard guard(mutex_);
             admin_calls.emplace_back(verb, args);

@@ -466,10 +466,10 @@ TEST_CASE_METHOD(Fixture, "operator questions pass their arguments on") {
     const std::vector<std::pair<std::string, json>> expected = {
         {"status", json::object()},     {"nodes", json::object()},
         {"tree", {{"node", "site-b"}}}, {"events", {{"after", 5}, {"limit", 7}}},
-        {"events", {{"limit", 100}}},   {"actor.show", {{"path", "consensus/metadata"}, {"node", "site-c"}}}};
+        {"events", json::object()},     {"actor.show", {{"path", "consensus/metadata"}, {"node", "site-c"}}}};
     CHECK(backend.admin_calls == expected);
     CHECK(client->Get("/v1/events?after=x")->status == 400);
-    CHECK(client->Get("/v1/events?limit=1001")->status == 400);
+    CHECK(client->Get("/v1/events?limt=5")->status == 400);
 }
 
 TEST_CASE_METHOD(Fixture, "operator commands need the token") {

@@ -1,0 +1,58 @@
+// A route and everything that is said of it: the server dispatches by it, the guard authorises by it, and
+// ops/api.md is generated from it.
+#pragma once
+
+#include "runtime/http/message.hpp"
+#include "runtime/identity/principal.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace dwcp::http {
+
+/// Something that a request may carry.
+struct Parameter {
+    enum class Type : std::uint8_t { text, number, flag };
+    std::string name;     ///< "limit", "If-Match", "reason".
+    std::string in;       ///< "path", "query", "header" or "body" (a member of the JSON body).
+    std::string sentence; ///< What it is for, with unit, bounds and default.
+    bool required = false;
+    Type type = Type::text;
+};
+
+struct RouteSpec {
+    std::string method;
+    std::string pattern; ///< An exact path, or a prefix and '*'; also the metrics' route label.
+    std::string group;   ///< Heading in the description: "Objects", "Operation", ...
+    std::string sentence;
+    identity::Role role = identity::Role::viewer; ///< The least role that may.
+    std::vector<Parameter> parameters{};
+    std::string answer{};  ///< What comes back, in a sentence or two.
+    std::string example{}; ///< A curl command line after "http://127.0.0.1:8101".
+};
+
+/// Takes a request's body piece by piece as it arrives. Made by an UploadHandler, called by one worker thread
+/// at a time, never while the client is silent; destroyed with the request, whether finished or not.
+class Upload {
+  public:
+    virtual ~Upload() = default;
+    /// A failure ends the request with that error.
+    virtual Result<void> take(ByteView piece) = 0;
+    /// After the last piece.
+    virtual Response finish() = 0;
+    /// Instead of finish(): the client cut the body short (cancelled), malformed it (invalid_argument), fell
+    /// silent (deadline_exceeded), or take() failed. Gives the answer.
+    virtual Response abandon(const Error& why) = 0;
+};
+
+/// For bodies too large to be held: the request's head decides whether there is an upload at all.
+using UploadHandler = std::function<std::variant<Response, std::unique_ptr<Upload>>(Request&)>;
+
+/// Runs before a route's handler and before any of the body is read: nullopt lets the request pass. Sets
+/// Request::client.
+using Guard = std::function<std::optional<Response>(Request&, const RouteSpec&)>;
+
+} // namespace dwcp::http
