@@ -14,6 +14,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(CAF REQUIRED)
 # The prefix keeps these out of the way of the find modules that RocksDB's package brings (lz4_INCLUDE_DIRS, ...).
 pkg_check_modules(dep_tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(dep_libedit REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(dep_sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(dep_lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(dep_zstd REQUIRED IMPORTED_TARGET libzstd)
