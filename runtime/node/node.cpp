@@ -19,6 +19,7 @@
 #include "runtime/identity/operator_token.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin.hpp"
+#include "runtime/node/health.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -109,6 +110,7 @@ class RunningNode final : public Node {
     std::unique_ptr<WorkerPool> disk_;
     std::unique_ptr<WorkerPool> codecs_;
     caf::actor supervisor_;
+    std::unique_ptr<Health> health_;
     std::unique_ptr<Admin> admin_;
     std::unique_ptr<gateway::ActorBackend> backend_;
     std::unique_ptr<http::HttpServer> http_;
@@ -319,9 +321,10 @@ std::vector<supervisor::Child> RunningNode::children() {
 }
 
 void RunningNode::grow_tree() {
-    admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_,
-                                                   *control_, *data_, draining_, config_.manager_instances,
-                                                   config_.control.text()});
+    health_ = std::make_unique<Health>(*system_, resolver_, board_, *store_, *control_);
+    admin_ = std::make_unique<Admin>(AdminServices{
+        identity_, *system_, resolver_, board_, events_, *store_, *control_, *data_, *health_, draining_,
+        config_.manager_instances, config_.control.text(), std::chrono::steady_clock::now()});
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
     supervisor_ =
@@ -338,7 +341,7 @@ void RunningNode::listen() {
     options.sequencer = sequencer();
     options.manager_instances = config_.manager_instances;
     options.admin = [this](const gateway::AdminCall& call) { return admin_->run(call); };
-    options.health = [this] { return admin_->health(); };
+    options.health = [this] { return health_->report(); };
     options.ready = [this]() -> Result<void> {
         if (*draining_) return fail(Errc::unavailable, "this node is draining", "use another node");
         return {};

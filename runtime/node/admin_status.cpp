@@ -1,0 +1,133 @@
+// `status` and `nodes`: how this node does, and the cluster as it sees it.
+#include "actors/consensus/messages.hpp"
+#include "actors/manager/messages.hpp"
+#include "runtime/caf/call.hpp"
+#include "runtime/node/admin_verbs.hpp"
+#include "runtime/node/health.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace dwcp::node {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kLanes[] = {"consensus/metadata", "consensus/bulk"};
+
+TimePoint deadline() { return std::chrono::steady_clock::now() + kAskDeadline; }
+
+json workload_counts(const AdminServices& services) {
+    json counts{{"open", 0}, {"sealed", 0}, {"committed", 0}, {"failed", 0}};
+    for (std::uint32_t i = 0; i < services.manager_instances; ++i) {
+        const auto reply = actor::call(services.system, services.resolver, "manager/" + std::to_string(i),
+                                       manager::QueryWorkloads{}, deadline());
+        if (!reply) continue;
+        for (const auto& report : (*reply)->list)
+            counts[report.state] = counts[report.state].get<int>() + 1;
+    }
+    return counts;
+}
+
+json status(const AdminServices& services) {
+    const auto checks = services.health.report();
+    std::uint64_t restarts = 0;
+    const auto children = services.board.all();
+    for (const auto& child : children)
+        restarts += child.restarts;
+    const auto stats = services.store.stats();
+    const auto& self = services.identity;
+    return {{"node", self.name},
+            {"site", self.site},
+            {"cluster", self.cluster_id},
+            {"incarnation", fmt::format("{:016x}", self.incarnation)},
+            {"public_key", self.public_key().hex()},
+            {"version", DWCP_VERSION},
+            {"state", *services.draining ? "draining" : "running"},
+            {"uptime_s", milliseconds_since(services.started) / 1000},
+            {"health", checks["status"]},
+            {"actors", children.size()},
+            {"restarts_total", restarts},
+            {"workloads", workload_counts(services)},
+            {"store",
+             {{"blocks_bytes", stats.blocks_bytes},
+              {"disk_free_bytes", stats.disk_free_bytes},
+              {"corruptions", stats.corruptions}}},
+            {"lanes", lane_states(services.system, services.resolver, deadline())}};
+}
+
+json this_node(const AdminServices& services) {
+    return {{"name", services.identity.name},
+            {"site", services.identity.site},
+            {"self", true},
+            {"up", true},
+            {"address", services.control_address},
+            {"incarnation", fmt::format("{:016x}", services.identity.incarnation)},
+            {"rtt_ms", 0},
+            {"since_ms", unix_now_ms() - static_cast<UnixMillis>(milliseconds_since(services.started))},
+            {"problem", ""}};
+}
+
+json data_link(const links::PeerDataStatus& link) {
+    return {{"up", link.up},
+            {"streams", link.streams},
+            {"streams_wanted", link.streams_wanted},
+            {"reason", link.reason},
+            {"congestion", link.congestion},
+            {"delivery_rate_mbps", link.delivery_rate_bps / 1e6},
+            {"rtt_ms", link.rtt_ms},
+            {"loss_ratio", link.loss_ratio},
+            {"bytes_sent", link.bytes_sent},
+            {"bytes_received", link.bytes_received},
+            {"queued", link.queued},
+            {"bad_frames", link.bad_frames}};
+}
+
+json nodes(const AdminServices& services) {
+    json list = json::array();
+    list.push_back(this_node(services));
+    const auto data = services.data.status();
+    for (const auto& peer : services.control.peers()) {
+        json entry{{"name", peer.name},       {"site", peer.site},
+                   {"self", false},           {"up", peer.up},
+                   {"address", peer.address}, {"incarnation", fmt::format("{:016x}", peer.incarnation)},
+                   {"rtt_ms", peer.rtt_ms},   {"since_ms", peer.since_ms},
+                   {"problem", peer.problem}};
+        for (const auto& link : data)
+            if (link.name == peer.name) entry["data"] = data_link(link);
+        list.push_back(std::move(entry));
+    }
+    return {{"nodes", std::move(list)}};
+}
+
+} // namespace
+
+json lane_states(caf::actor_system& system, const actor::Resolver& resolver, TimePoint deadline) {
+    json lanes = json::array();
+    for (const auto* path : kLanes) {
+        const auto reply = actor::call(system, resolver, path, consensus::QueryLane{}, deadline);
+        if (!reply) continue;
+        const auto& s = (*reply)->status;
+        lanes.push_back({{"lane", s.lane},
+                         {"engine", s.engine},
+                         {"sequencer", s.sequencer},
+                         {"members", s.members},
+                         {"quorum", s.quorum},
+                         {"members_up", s.members_up},
+                         {"last_index", s.last_index},
+                         {"committed", s.committed},
+                         {"applied", s.applied},
+                         {"available", s.available},
+                         {"note", s.note}});
+    }
+    return lanes;
+}
+
+void add_status_verbs(VerbTable& verbs, const AdminServices& services) {
+    verbs["status"] = [&services](const gateway::AdminCall&) { return status(services); };
+    verbs["nodes"] = [&services](const gateway::AdminCall&) { return nodes(services); };
+    verbs["health"] = [&services](const gateway::AdminCall&) { return services.health.report(); };
+}
+
+} // namespace dwcp::node
