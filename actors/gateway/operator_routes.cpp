@@ -48,14 +48,19 @@ Result<nlohmann::json> read_query(const http::Request& request, const OperatorVe
     nlohmann::json args = nlohmann::json::object();
     for (const auto& [name, text] : request.params) {
         const auto* parameter = find_parameter(verb, name);
-        if (parameter == nullptr)
+        if (parameter == nullptr || parameter->in != "query")
             return fail(Errc::invalid_argument, fmt::format("'{}' takes no parameter '{}'", verb.name, name),
                         "ops/api.md lists what there is");
         auto value = parse_value(*parameter, text);
         if (!value) return std::unexpected(value.error());
         args[name] = std::move(*value);
     }
-    if (verb.route.pattern.ends_with('*')) args["path"] = request.rest;
+    for (const auto& parameter : verb.route.parameters) {
+        if (parameter.in == "path") args[parameter.name] = request.rest;
+        if (parameter.required && !args.contains(parameter.name))
+            return fail(Errc::invalid_argument, fmt::format("'{}' needs '{}'", verb.name, parameter.name),
+                        parameter.sentence);
+    }
     return args;
 }
 

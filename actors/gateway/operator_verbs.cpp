@@ -10,29 +10,51 @@ using http::Parameter;
 using http::RouteSpec;
 using identity::Role;
 
-const Parameter kActorPath{"path", "body", "The actor, as `tree` names it.", true};
+using Type = Parameter::Type;
 
-OperatorVerb question(std::string name, std::string path, std::string sentence,
-                      std::vector<Parameter> parameters = {}, Role role = Role::viewer) {
+const Parameter kActorPath{"path", "body", "The actor, as `tree` names it.", true};
+const Parameter kShownActor{"path", "path", "The actor, as `tree` names it.", true};
+
+Parameter number(std::string name, std::string sentence, std::string in = "query", bool required = false) {
+    return {std::move(name), std::move(in), std::move(sentence), required, Type::number};
+}
+
+/// What is said of a verb besides its name and path.
+struct Words {
+    std::string sentence;
+    std::string answer;
+    std::string example{}; ///< Of a GET: the path with its query. Of a POST: the body.
+};
+
+OperatorVerb question(std::string name, std::string path, Words words, std::vector<Parameter> parameters = {},
+                      Role role = Role::viewer) {
+    std::string example = "curl http://127.0.0.1:8101" + (words.example.empty() ? path : words.example);
     return {std::move(name),
             {.method = "GET",
              .pattern = std::move(path),
              .group = "Operation",
-             .sentence = std::move(sentence),
+             .sentence = std::move(words.sentence),
              .role = role,
-             .parameters = std::move(parameters)}};
+             .parameters = std::move(parameters),
+             .answer = std::move(words.answer),
+             .example = std::move(example)}};
 }
 
-OperatorVerb command(std::string name, std::string path, Role role, std::string sentence,
-                     std::vector<Parameter> parameters = {}) {
-    return {std::move(name),
-            {.method = "POST",
-             .pattern = std::move(path),
-             .group = "Operation",
-             .sentence = std::move(sentence),
-             .role = role,
-             .parameters = std::move(parameters)},
-            true};
+OperatorVerb command(std::string name, std::string path, Role role, Words words,
+                     std::vector<Parameter> parameters = {}, bool needs_reason = false) {
+    std::string example = "curl -X POST -H \"Authorization: Bearer $TOKEN\" -d '" +
+                          (words.example.empty() ? "{}" : words.example) + "' http://127.0.0.1:8101" + path;
+    return {.name = std::move(name),
+            .route = {.method = "POST",
+                      .pattern = std::move(path),
+                      .group = "Operation",
+                      .sentence = std::move(words.sentence),
+                      .role = role,
+                      .parameters = std::move(parameters),
+                      .answer = std::move(words.answer),
+                      .example = std::move(example)},
+            .mutates = true,
+            .needs_reason = needs_reason};
 }
 
 /// What every verb of its kind takes besides its own parameters.
@@ -46,32 +68,213 @@ void add_common(OperatorVerb& verb) {
     parameters.push_back({"reason", in, "Why; kept in the audit log.", verb.needs_reason});
 }
 
+OperatorVerb here_only(OperatorVerb verb) {
+    verb.takes_node = false;
+    return verb;
+}
+
 std::vector<OperatorVerb> observation() {
     return {
-        question("status", "/v1/status", "How a node is doing."),
-        question("nodes", "/v1/nodes", "The nodes of the cluster as this one sees them."),
-        question("tree", "/v1/tree", "The actors of a node under their supervisors."),
-        question("events", "/v1/events", "What happened on a node, oldest first.",
-                 {{"after", "query", "Only events with a higher id; without, the latest.", false,
-                   Parameter::Type::number},
-                  {"limit", "query", "At most so many, up to 1000; 100 without.", false,
-                   Parameter::Type::number}}),
-        question("actor.show", "/v1/actors/*", "One actor."),
+        question("status", "/v1/status",
+                 {"How a node is doing.",
+                  "`node`, `site`, `cluster`, `version`, `state` (`running` or `draining`), `uptime_s`, "
+                  "`health`, `alerts` (each `name`, `severity`, `detail`), `actors`, `restarts_total`, "
+                  "`workloads` by state, `store`, `lanes`."}),
+        question(
+            "nodes", "/v1/nodes",
+            {"The nodes of the cluster as this one sees them.",
+             "`nodes`: each `name`, `site`, `self`, `up`, `address`, `rtt_ms`, `since_ms`, `problem`, and "
+             "`data`, the state of its data link."}),
+        question("tree", "/v1/tree",
+                 {"The actors of a node under their supervisors.",
+                  "`actors`: each `path`, `parent`, `state`, `life`, `restarts`, `last_reason`, `uptime_ms`, "
+                  "`mailbox_depth`, `mailbox_rejected`, `busy_ms`."}),
+        question(
+            "health", "/v1/health",
+            {"Whether the parts of a node work, a second old at most.",
+             "`status` (`healthy`, `degraded` or `unhealthy`), `age_s`, and `checks`: each `name`, `ok`, "
+             "`detail`, `seconds`."}),
+        question("events", "/v1/events",
+                 {"What happened on a node, oldest first. With `Accept: text/event-stream` as "
+                  "`/v1/events/stream`.",
+                  "`events`: each `id`, `time_ms`, `name`, `subject`, `trace`, `fields`; `last_id`, to go on "
+                  "after; `incarnation`, of the process whose ids these are.",
+                  "/v1/events?after=120&limit=50"},
+                 {number("after", "Only events with a higher id; without, the latest."),
+                  number("limit", "At most so many, up to 1000; 100 without.")}),
+        question("metrics", "/v1/metrics",
+                 {"The metrics of a node as numbers; `/metrics` has them for Prometheus.",
+                  "`series`: each `name`, `type`, `help`, `labels`, `value`; of a histogram its `_count` and "
+                  "`_sum`. `left_out`: how many more there are.",
+                  "/v1/metrics?grep=mailbox"},
+                 {{"grep", "query", "Only series whose name contains this."},
+                  number("limit", "At most so many, up to 5000; 1000 without.")}),
+        question("mailbox.top", "/v1/mailboxes",
+                 {"The busiest mailboxes of a node.",
+                  "`actors`, the first the worst: each `path`, `depth`, `rejected`, `busy_ms`, `busy_ratio` "
+                  "since its start.",
+                  "/v1/mailboxes?by=busy&limit=5"},
+                 {{"by", "query", "What they are ordered by: depth (without), busy or rejected."},
+                  number("limit", "At most so many, up to 1000; 10 without.")}),
+        question("actor.show", "/v1/actors/*",
+                 {"One actor.", "As in `tree`, with its `node`.", "/v1/actors/manager/0"}, {kShownActor}),
+        question("actor.trace", "/v1/actor-traces/*",
+                 {"The messages that an actor has handled lately. Asking switches the recording on; it ends "
+                  "by itself. What the messages hold is not recorded.",
+                  "`path`, `recording_s` (how long it still goes on), `messages`, oldest first, 256 at most: "
+                  "each `time_ms`, `type`, `duration_us`, `outcome`.",
+                  "/v1/actor-traces/manager/0?seconds=30"},
+                 {kShownActor,
+                  number("seconds", "How long to record from now, up to 600; 10 without, 0: end it.")},
+                 Role::operator_),
+        here_only(question("bundle", "/v1/bundle",
+                           {"Diagnostics of this node for whoever helps: one tar archive with status, nodes, "
+                            "tree, health, configuration, events, metrics, audit log, log lines, limits and "
+                            "versions. It holds no keys, tokens or contents of objects.",
+                            "The archive (application/x-tar).", "/v1/bundle -o bundle.tar"},
+                           {}, Role::operator_)),
     };
 }
 
 std::vector<OperatorVerb> actors() {
+    const std::string outcome = "`outcome`, a sentence.";
     return {
         command("actor.kill", "/v1/actors/kill", Role::operator_,
-                "Ends an actor as a crash would; its supervisor brings it back.", {kActorPath}),
+                {"Ends an actor as a crash would; its supervisor brings it back.", outcome,
+                 R"({"path": "manager/0"})"},
+                {kActorPath}),
         command("actor.restart", "/v1/actors/restart", Role::operator_,
-                "Ends an actor in an orderly way; its supervisor brings it back.", {kActorPath}),
+                {"Ends an actor in an orderly way; its supervisor brings it back.", outcome,
+                 R"({"path": "manager/0"})"},
+                {kActorPath}),
+        command(
+            "actor.quarantine", "/v1/actors/quarantine", Role::admin,
+            {"Ends an actor in an orderly way and keeps it down until `actor resume` or the node's restart.",
+             outcome, R"({"path": "compression/0", "reason": "it spoils blocks"})"},
+            {kActorPath}, true),
+        command(
+            "actor.resume", "/v1/actors/resume", Role::admin,
+            {"Starts an actor that was quarantined or given up.", outcome, R"({"path": "compression/0"})"},
+            {kActorPath}),
+    };
+}
+
+std::vector<OperatorVerb> whole_node() {
+    return {
+        command(
+            "drain", "/v1/drain", Role::operator_,
+            {"Takes no new requests and no new replicas; what is under way goes on. Until `undrain` or the "
+             "node's restart.",
+             "`state`, `changed` (false: it drained already), `workloads_open`."}),
+        command("undrain", "/v1/undrain", Role::operator_,
+                {"Takes requests and replicas again.", "`state`, `changed`, `workloads_open`."}),
+        command("log.level", "/v1/log/level", Role::operator_,
+                {"Changes the least severe level of log lines that are written.",
+                 "`level`, `was`, and `back_in_s` if it is for a time.",
+                 R"({"level": "debug", "seconds": 60})"},
+                {{"level", "body", "trace, debug, info, warn, error or off.", true},
+                 number("seconds",
+                        "Back to the level before after so many seconds, up to 86400; for good "
+                        "without.",
+                        "body")}),
+    };
+}
+
+std::vector<OperatorVerb> configuration() {
+    const std::string keys =
+        "`keys`: each `key`, `value`, `default`, `source` (`file` or `default`), `live`, "
+        "`unit`.";
+    return {
+        question("config.show", "/v1/config",
+                 {"The configuration that is in force.", keys + " `file`.", "/v1/config?grep=log."},
+                 {{"grep", "query", "Only keys that contain this."}}),
+        question("config.diff", "/v1/config/diff",
+                 {"Where the configuration in force differs from its file and from the defaults.",
+                  "`keys`: each `key`, `running`, `file`, `default`, `live`, `needs` (`nothing`, `reload` or "
+                  "`restart`); `problems`: what is wrong with the file now."}),
+        question("config.explain", "/v1/config/keys/*",
+                 {"What a configuration key is for.",
+                  "`key`, `sentence`, `unit`, `allowed`, `default`, `live`, `value`, `source`.",
+                  "/v1/config/keys/data.streams_max"},
+                 {{"key", "path", "The key, such as data.streams_max.", true}}),
+        command(
+            "config.reload", "/v1/config/reload", Role::operator_,
+            {"Reads the file again and, if all of it is good, applies what may change while the node runs.",
+             "`applied` and `needs_restart`: each `key`, `was`, `value`. A bad file is refused with "
+             "everything that is wrong with it, and changes nothing."}),
+    };
+}
+
+std::vector<OperatorVerb> audit() {
+    return {
+        question("audit.list", "/v1/audit",
+                 {"What operators did on a node, and what they were refused, oldest first.",
+                  "`records`: each `n`, `time_ms`, `kind` (`begin`, `end`, `refused`, `opened`), `of` (of an "
+                  "end: its "
+                  "beginning), `by`, `verb`, `args`, `reason`, `dry_run`, `result`, `hash`; `head` (`n`, "
+                  "`hash`), `size_bytes`.",
+                  "/v1/audit?after=40&limit=20"},
+                 {number("after", "Only records with a higher number; without, the latest."),
+                  number("limit", "At most so many, up to 1000; 100 without.")},
+                 Role::operator_),
+        question("audit.verify", "/v1/audit/verify",
+                 {"Walks the whole audit log and checks that nothing in it was changed, removed or cut off.",
+                  "`ok`, `records`, `head`, and of a break `broken_at` and `problem`.",
+                  "/v1/audit/verify?head=128-9f86d0..."},
+                 {{"head", "query",
+                   "A head that was noted earlier, NUMBER-HASH as the log says it: it must still be in the "
+                   "chain."}},
+                 Role::operator_),
+    };
+}
+
+OperatorVerb fault(std::string name, std::string sentence, std::string example,
+                   std::vector<Parameter> parameters) {
+    parameters.push_back(number("seconds", "How long, 1 to 3600.", "body", true));
+    std::string path = "/v1/chaos/" + name;
+    return command("chaos." + std::move(name), std::move(path), Role::admin,
+                   {std::move(sentence) + " Only where chaos.enabled is true.",
+                    "`fault`: `id`, `kind`, `target`, `ends_in_s`.", std::move(example)},
+                   std::move(parameters), true);
+}
+
+std::vector<OperatorVerb> chaos() {
+    const Parameter peer{"peer", "body", "The node at the other end of the link.", true};
+    const Parameter link{"link", "body", "control, data or both; both without."};
+    const Parameter percent = number("percent", "Of the frames, 1 to 100; 100 without.", "body");
+    return {
+        question("chaos.status", "/v1/chaos",
+                 {"The faults that are injected into a node now.",
+                  "`enabled`, and `faults`: each `id`, `kind`, `target`, `ends_in_s`, `reason`, `hits`."}),
+        command("chaos.kill", "/v1/chaos/kill", Role::admin,
+                {"Ends an actor as a crash would or, without a path, the node's whole process at once "
+                 "(SIGKILL). Only where chaos.enabled is true.",
+                 "`outcome`; none if the process is killed.",
+                 R"({"path": "consensus/metadata", "reason": "drill"})"},
+                {{"path", "body", "The actor; without, the process."}}, true),
+        fault("pause", "Stops an actor from handling anything, as if it hung.",
+              R"({"path": "manager/0", "seconds": 5, "reason": "drill"})", {kActorPath}),
+        fault("delay", "Holds frames to a peer back.",
+              R"({"peer": "site-b", "milliseconds": 200, "seconds": 30, "reason": "drill"})",
+              {peer, link, percent, number("milliseconds", "How long each, 1 to 10000.", "body", true)}),
+        fault("drop", "Loses frames to a peer.",
+              R"({"peer": "site-b", "link": "control", "percent": 20, "seconds": 30, "reason": "drill"})",
+              {peer, link, percent}),
+        fault("corrupt", "Flips a bit in blocks that are sent to a peer; the peer must notice.",
+              R"({"peer": "site-b", "percent": 5, "seconds": 30, "reason": "drill"})", {peer, percent}),
+        fault("fill-disk", "Fills the node's disk with a file; it is removed at the end and at a start.",
+              R"({"leave_bytes": 100000000, "seconds": 60, "reason": "drill"})",
+              {number("leave_bytes", "How much of the disk stays free.", "body", true),
+               number("bytes_max", "The file is at most so long; 64 GiB without.", "body")}),
+        command("chaos.stop", "/v1/chaos/stop", Role::admin,
+                {"Ends a fault, or all of them.", "`stopped`: how many.", R"({"id": 3})"},
+                {number("id", "The fault; all without.", "body")}),
     };
 }
 
 std::vector<OperatorVerb> all_verbs() {
     std::vector<OperatorVerb> all;
-    for (auto part : {observation(), actors()})
+    for (auto part : {observation(), actors(), whole_node(), configuration(), audit(), chaos()})
         std::ranges::move(part, std::back_inserter(all));
     for (OperatorVerb& verb : all)
         add_common(verb);
