@@ -18,9 +18,11 @@
 namespace dwcp::tls {
 
 struct Files {
-    std::string certificate; ///< PEM: the own certificate first, then any intermediate ones.
-    std::string key;         ///< PEM, mode 0600.
-    std::string ca;          ///< PEM: one or more authorities; two while one replaces the other.
+    /// PEM: the own certificate first, then any intermediate ones. Empty, like `key`: a client without one,
+    /// which can only connect().
+    std::string certificate;
+    std::string key; ///< PEM, mode 0600.
+    std::string ca;  ///< PEM: one or more authorities; two while one replaces the other.
 };
 
 /// What the accepting side asks of who connects.
@@ -32,13 +34,17 @@ enum class Clients : std::uint8_t {
 class Context {
   public:
     /// Errors name the file, what is wrong with it (missing, readable by others, not PEM, expired, not signed
-    /// by `ca`, key of another certificate, another cluster's) and the remedy.
+    /// by `ca`, key of another certificate, another cluster's) and the remedy. An empty `cluster` (a shell's)
+    /// means that of the own certificate, or any without one.
     static Result<std::shared_ptr<Context>> load(const Files& files, const std::string& cluster);
     virtual ~Context() = default;
 
-    /// True: new material is in use. False: the files are as before. An error leaves the old in use.
+    /// True: new material is in use. False: the files are as before. An error leaves the old in use; one is
+    /// that the new certificate has another name.
     virtual Result<bool> reload() = 0;
     virtual Certificate own() const = 0;
+    /// When the authority that the own certificate rests on expires.
+    virtual UnixMillis ca_until_ms() const = 0;
 
     /// Sessions over a connected, non-blocking socket, which stays the caller's. The handshake has not begun.
     virtual std::unique_ptr<Session> accept(int fd, Clients clients) = 0;

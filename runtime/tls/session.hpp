@@ -2,6 +2,12 @@
 //
 //   auto session = context->accept(fd, Clients::nodes);
 //   for (;;) { auto step = session->handshake(); wait for what it wants; }  then read() and write()
+//
+// Nothing here raises SIGPIPE or blocks. After an error every further call returns the same one. An end that
+// refuses has told the other why by an alert: close the socket only after shutdown(SHUT_WR) and reading away
+// what still comes, or the system may throw the alert away. In TLS 1.3 the accepting end judges a client's
+// certificate after the client's handshake is done: the refusal comes out of the client's first read() or
+// write().
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -30,7 +36,8 @@ class Session {
     /// Errors are for people, at either end: Errc::unauthenticated ("the certificate of 10.0.0.2 is signed by
     /// an authority that this node does not trust", "... expired on ...", "it belongs to node site-b, not to
     /// site-c", "the peer refused this node's certificate: unknown authority"), Errc::invalid_argument (the
-    /// other end does not speak TLS), Errc::unavailable (it closed).
+    /// other end does not speak TLS; nothing was sent, so it may be answered in plain text),
+    /// Errc::unavailable (it closed).
     virtual Result<Progress> handshake() = 0;
     virtual Result<Progress> read(std::span<Byte> to) = 0;
     /// After Want, the repeated call may offer a longer buffer that starts with the same bytes.
