@@ -1,5 +1,6 @@
 #include "protocols/base/ids.hpp"
 #include "runtime/config/report.hpp"
+#include "runtime/config/rules.hpp"
 
 #include <fmt/format.h>
 
@@ -130,6 +131,26 @@ void check_tls(const NodeConfig& config, Report& report) {
             }
 }
 
+/// What leaves this machine is encrypted and both ends are known, or it does not leave.
+void check_beyond_loopback(const NodeConfig& config, Report& report) {
+    if (config.tls() || !report.good({"tls.certificate", "tls.key", "tls.ca"})) return;
+    const auto check = [&](const std::string& path, const Endpoint& endpoint) {
+        if (!report.good({path}) || is_loopback(endpoint.host)) return;
+        report.contradiction(path, quoted(endpoint.text()),
+                             "a loopback host (127.0.0.0/8, [::1] or localhost), as [tls] is not set; to "
+                             "leave this machine, make certificates with ops/certs (ops/certs --help) and "
+                             "set tls.certificate, tls.key and tls.ca",
+                             path);
+    };
+    check("listen.control", config.control);
+    check("listen.data", config.data);
+    check("listen.http", config.http);
+    for (std::size_t i = 0; i < config.peers.size(); ++i) {
+        check(peer_path(i, "control"), config.peers[i].control);
+        check(peer_path(i, "data"), config.peers[i].data);
+    }
+}
+
 } // namespace
 
 void cross_check(const NodeConfig& config, Report& report) {
@@ -144,6 +165,7 @@ void cross_check(const NodeConfig& config, Report& report) {
     check_replicas(config, report);
     check_roles(config, report);
     check_tls(config, report);
+    check_beyond_loopback(config, report);
 }
 
 } // namespace dwcp::config

@@ -17,12 +17,11 @@ constexpr std::int64_t kGiB = 1LL << 30;
 constexpr std::int64_t kTiB = 1LL << 40;
 
 constexpr Text kName{"1 to 63 of a-z, 0-9 and '-'", is_node_name};
-constexpr Text kListen{
-    "\"HOST:PORT\" with a loopback host (127.0.0.0/8, [::1] or localhost)", is_listen_endpoint,
-    "a node refuses to listen beyond loopback without TLS, which this version does not have yet"};
-constexpr Text kDial{"\"HOST:PORT\" with a loopback host (127.0.0.0/8, [::1] or localhost) and a port from 1",
-                     is_peer_endpoint,
-                     "a node refuses to leave loopback without TLS, which this version does not have yet"};
+constexpr Text kListen{"\"HOST:PORT\"; beyond loopback (127.0.0.0/8, [::1], localhost) only with [tls]",
+                       is_listen_endpoint};
+constexpr Text kDial{
+    "\"HOST:PORT\" with a port from 1; beyond loopback (127.0.0.0/8, [::1], localhost) only with [tls]",
+    is_peer_endpoint};
 
 template<class T>
 Value to_value(const T& stored, const Rule& rule) {
@@ -100,7 +99,7 @@ Table who_and_where() {
 
         text("tls.certificate", &C::tls_certificate, "", Text{"a path or empty", is_path_or_empty},
              "This node's certificate and any intermediate ones, PEM; with the two others it turns TLS on "
-             "for every listener. ops/certs makes them."),
+             "for every listener and link, on loopback too. ops/certs makes them."),
         text("tls.key", &C::tls_key, "", Text{"a path or empty", is_path_or_empty},
              "The certificate's private key, PEM, readable by this user alone (mode 0600)."),
         text("tls.ca", &C::tls_ca, "", Text{"a path or empty", is_path_or_empty},

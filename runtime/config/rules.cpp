@@ -21,14 +21,6 @@ struct Overload : F... {
     using F::operator()...;
 };
 
-bool is_loopback(const std::string& host) {
-    if (host == "localhost") return true;
-    in_addr v4{};
-    if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-    in6_addr v6{};
-    return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
 std::string number_text(std::int64_t number, std::string_view unit) {
     static constexpr std::array<const char*, 6> names = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
     std::size_t power = 0;
@@ -123,13 +115,19 @@ bool is_public_key_or_empty(std::string_view text) {
     return text.empty() || from_hex(text, key.bytes);
 }
 
-bool is_listen_endpoint(std::string_view text) {
-    const auto endpoint = parse_endpoint(text);
-    return endpoint && is_loopback(endpoint->host);
-}
+bool is_listen_endpoint(std::string_view text) { return parse_endpoint(text).has_value(); }
 
 bool is_peer_endpoint(std::string_view text) {
-    return is_listen_endpoint(text) && parse_endpoint(text)->port != 0;
+    const auto endpoint = parse_endpoint(text);
+    return endpoint && endpoint->port != 0;
+}
+
+bool is_loopback(const std::string& host) {
+    if (host == "localhost") return true;
+    in_addr v4{};
+    if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+    in6_addr v6{};
+    return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 } // namespace dwcp::config

@@ -55,7 +55,9 @@ bool is_node_name_or_empty(std::string_view text);
 bool is_path(std::string_view text); ///< Not empty, no control characters.
 bool is_path_or_empty(std::string_view text);
 bool is_public_key_or_empty(std::string_view text);
-bool is_listen_endpoint(std::string_view text); ///< Loopback host; port 0 asks for any free port.
-bool is_peer_endpoint(std::string_view text);   ///< Loopback host, port 1 to 65535.
+bool is_listen_endpoint(std::string_view text); ///< Port 0 asks for any free port.
+bool is_peer_endpoint(std::string_view text);   ///< Port 1 to 65535.
+/// "127.0.0.1", "::1", "localhost": nothing beyond this machine. Other names are not resolved: false.
+bool is_loopback(const std::string& host);
 
 } // namespace dwcp::config

@@ -47,6 +47,23 @@ TEST_CASE("a key that is already reported is not compared with others") {
     CHECK(contains(problem_of(kMinimal + "[data]\nstreams_min = 64\nstreams_max = 65\n"), "from 1 to 64"));
 }
 
+TEST_CASE("nothing leaves loopback without TLS, and the refusal says what to do") {
+    const std::string why =
+        "; allowed: a loopback host (127.0.0.0/8, [::1] or localhost), as [tls] is not set; to leave this "
+        "machine, make certificates with ops/certs (ops/certs --help) and set tls.certificate, tls.key and "
+        "tls.ca";
+    CHECK(problem_of(replaced(kMinimal, "127.0.0.1:3", "0.0.0.0:3")) ==
+          "f.toml:9: listen.http: found \"0.0.0.0:3\"" + why);
+    CHECK(problem_of(replaced(kMinimal, "127.0.0.1:5", "[fd00::2]:5")) ==
+          "f.toml:14: peers[0].data: found \"[fd00::2]:5\"" + why);
+    std::string all = kMinimal;
+    for (const char* port : {":1\"", ":2\"", ":3\"", ":4\"", ":5\""})
+        all = replaced(all, std::string("127.0.0.1") + port, std::string("10.0.0.1") + port);
+    CHECK(problems_of(all).size() == 5);
+    CHECK(problems_of(all + "[tls]\ncertificate = 'c'\nkey = 'k'\nca = 'a'\n").empty());
+    CHECK(contains(problem_of(all + "[tls]\ncertificate = 'c'\nkey = 'k'\n"), "tls.ca")); // one at a time
+}
+
 TEST_CASE("names are unique in the cluster") {
     CHECK(problem_of(replaced(kMinimal, "name = \"b\"", "name = \"a\"")) ==
           "f.toml:11: peers[0].name: found \"a\"; allowed: a name other than that of node.name");

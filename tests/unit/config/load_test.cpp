@@ -162,15 +162,6 @@ TEST_CASE("a value too long for one line is cut in the message") {
     CHECK(problems[0].size() < 200);
 }
 
-TEST_CASE("listening beyond loopback is refused with the reason") {
-    const auto problems = problems_of(replaced(kMinimal, "127.0.0.1:3", "0.0.0.0:3"));
-    REQUIRE(problems.size() == 1);
-    CHECK(problems[0] == "f.toml:9: listen.http: found \"0.0.0.0:3\"; allowed: \"HOST:PORT\" with a loopback "
-                         "host (127.0.0.0/8, [::1] or "
-                         "localhost): a node refuses to listen beyond loopback without TLS, which this "
-                         "version does not have yet");
-}
-
 TEST_CASE("a table where a value stands, and the reverse, is told by its shape") {
     CHECK(problems_of("data = 3\n" + kMinimal) ==
           std::vector<std::string>{"f.toml:1: data: found 3; allowed: a table, written [data]"});

@@ -169,20 +169,22 @@ TEST_CASE("an endpoint is HOST:PORT, with brackets around an IPv6 host") {
     }
 }
 
-TEST_CASE("only loopback hosts are accepted") {
-    for (const char* good : {"127.0.0.1:1", "127.255.255.254:1", "[::1]:1", "localhost:1"}) {
-        INFO(good);
-        CHECK(is_listen_endpoint(good));
-        CHECK(is_peer_endpoint(good));
-    }
-    for (const char* bad : {"0.0.0.0:1", "10.0.0.1:1", "128.0.0.1:1", "[::]:1", "[fe80::1]:1",
-                            "example.org:1", "localhost.example.org:1", "127.1:1", "[::ffff:10.0.0.1]:1"}) {
-        INFO(bad);
-        CHECK_FALSE(is_listen_endpoint(bad));
-        CHECK_FALSE(is_peer_endpoint(bad));
-    }
+TEST_CASE("a peer's endpoint needs a port, a listener's does not") {
     CHECK(is_listen_endpoint("127.0.0.1:0"));
     CHECK_FALSE(is_peer_endpoint("127.0.0.1:0"));
+    CHECK(is_peer_endpoint("site-b.example.org:7101"));
+}
+
+TEST_CASE("loopback hosts are told from others, and no name is resolved for it") {
+    for (const char* good : {"127.0.0.1", "127.255.255.254", "::1", "localhost"}) {
+        INFO(good);
+        CHECK(is_loopback(good));
+    }
+    for (const char* bad : {"0.0.0.0", "10.0.0.1", "128.0.0.1", "::", "fe80::1", "example.org",
+                            "localhost.example.org", "127.1", "::ffff:10.0.0.1"}) {
+        INFO(bad);
+        CHECK_FALSE(is_loopback(bad));
+    }
 }
 
 TEST_CASE("a node name is a lower-case host label") {
