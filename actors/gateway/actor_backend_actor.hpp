@@ -28,6 +28,7 @@ struct BackendOptions {
     /// A put waits this long for its replicas and its commit; the workload goes on beyond.
     Duration seal_deadline = std::chrono::seconds(60);
     std::function<Result<nlohmann::json>(const AdminCall&)> admin;
+    std::function<void(const AdminCall&, const Error&)> refused;
     std::function<nlohmann::json()> health;
     std::function<Result<void>()> ready;
     std::function<bool(std::string_view)> is_operator_token;
@@ -62,6 +63,7 @@ class ActorBackend final : public Backend {
     Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) override;
     Result<manager::WorkloadReports> workloads(const WorkloadId& id) override;
     Result<nlohmann::json> admin(const AdminCall& call) override;
+    void refused(const AdminCall& call, const Error& why) override { options_.refused(call, why); }
     nlohmann::json health() override { return options_.health(); }
     Result<void> ready() override { return options_.ready(); }
     bool is_operator_token(std::string_view token) const override {

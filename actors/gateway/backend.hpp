@@ -27,6 +27,7 @@ struct AdminCall {
     std::string verb;
     nlohmann::json args = nlohmann::json::object(); ///< `node` names another node of the cluster.
     identity::Principal by;
+    std::string peer; ///< Where the call comes from: a client's address, or another node's name.
 };
 
 class Backend {
@@ -60,6 +61,8 @@ class Backend {
 
     /// Answers as JSON. Whoever calls this has checked the verb's role; the audit log is written behind it.
     virtual Result<nlohmann::json> admin(const AdminCall& call) = 0;
+    /// Somebody was turned away who wanted to change something; for the audit log.
+    virtual void refused(const AdminCall& call, const Error& why) = 0;
 
     /// {"status": "healthy|degraded|unhealthy", "checks": [{"name", "ok", "detail", "seconds"}]} from probes
     /// through mailboxes.

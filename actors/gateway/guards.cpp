@@ -1,5 +1,6 @@
 #include "actors/gateway/guards.hpp"
 
+#include "actors/gateway/operator_verbs.hpp"
 #include "runtime/http/errors.hpp"
 
 #include <fmt/format.h>
@@ -25,6 +26,32 @@ std::string host_of(std::string_view authority) {
 std::string token_remedy(const std::string& token_file) {
     return fmt::format("send 'Authorization: Bearer TOKEN' with the token in {}",
                        token_file.empty() ? "the node's data directory, file operator.token" : token_file);
+}
+
+/// How the audit log calls it.
+std::string name_of(const http::RouteSpec& route) {
+    for (const auto& verb : operator_verbs())
+        if (verb.route.method == route.method && verb.route.pattern == route.pattern) return verb.name;
+    return route.method + " " + route.pattern;
+}
+
+/// Sets Request::client.
+Result<void> authorise(http::Request& request, const http::RouteSpec& route, const Backend& backend,
+                       identity::Role local_role, const std::string& token_file) {
+    if (route.role != identity::Role::none)
+        if (auto allowed = check_same_machine(request); !allowed) return allowed;
+    auto client = identify(request, backend, local_role, token_file);
+    if (!client) return std::unexpected(client.error());
+    request.client = std::move(*client);
+    if (request.client.may(route.role)) return {};
+    const std::string needed =
+        fmt::format("'{} {}' needs the role {}", route.method, route.pattern, to_string(route.role));
+    if (request.client.how == "certificate")
+        return fail(Errc::permission_denied,
+                    fmt::format("{}; the certificate of {} gives {}", needed, request.client.name,
+                                to_string(request.client.role)),
+                    "use a certificate with that role: ops/certs makes one");
+    return fail(Errc::unauthenticated, needed, token_remedy(token_file));
 }
 
 } // namespace
@@ -65,24 +92,15 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
                 token_remedy(token_file));
 }
 
-http::Guard make_guard(const Backend& backend, identity::Role local_role, std::string token_file) {
+http::Guard make_guard(Backend& backend, identity::Role local_role, std::string token_file) {
     return [&backend, local_role, token_file = std::move(token_file)](
                http::Request& request, const http::RouteSpec& route) -> std::optional<http::Response> {
-        if (route.role != identity::Role::none)
-            if (auto allowed = check_same_machine(request); !allowed)
-                return http::error_response(allowed.error());
-        auto client = identify(request, backend, local_role, token_file);
-        if (!client) return http::error_response(client.error());
-        request.client = std::move(*client);
-        if (request.client.may(route.role)) return std::nullopt;
-        const std::string needed =
-            fmt::format("'{} {}' needs the role {}", route.method, route.pattern, to_string(route.role));
-        if (request.client.how == "certificate")
-            return http::error_response({Errc::permission_denied,
-                                         fmt::format("{}; the certificate of {} gives {}", needed,
-                                                     request.client.name, to_string(request.client.role)),
-                                         "use a certificate with that role: ops/certs makes one"});
-        return http::error_response({Errc::unauthenticated, needed, token_remedy(token_file)});
+        auto allowed = authorise(request, route, backend, local_role, token_file);
+        if (allowed) return std::nullopt;
+        if (route.method != "GET")
+            backend.refused({name_of(route), nlohmann::json::object(), request.client, request.peer},
+                            allowed.error());
+        return http::error_response(allowed.error());
     };
 }
 

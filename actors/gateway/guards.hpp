@@ -23,7 +23,8 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
                                      identity::Role local_role, const std::string& token_file);
 
 /// The server's guard: the two above, then the route's role. 401 says how to show who one is, 403 which role
-/// is needed and which one the client has.
-http::Guard make_guard(const Backend& backend, identity::Role local_role, std::string token_file);
+/// is needed and which one the client has. Whoever is turned away from changing something is told to the
+/// backend.
+http::Guard make_guard(Backend& backend, identity::Role local_role, std::string token_file);
 
 } // namespace dwcp::gateway

@@ -19,7 +19,7 @@ constexpr std::size_t kWhoBytesMax = 128;
 
 http::Response answer(Backend& backend, const std::string& verb, nlohmann::json args,
                       const http::Request& request) {
-    const auto result = backend.admin({verb, std::move(args), request.client});
+    const auto result = backend.admin({verb, std::move(args), request.client, request.peer});
     return result ? json_response(*result) : http::error_response(result.error());
 }
 

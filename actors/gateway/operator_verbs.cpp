@@ -209,7 +209,7 @@ std::vector<OperatorVerb> audit() {
     return {
         question("audit.list", "/v1/audit",
                  {"What operators did on a node, and what they were refused, oldest first.",
-                  "`records`: each `n`, `time_ms`, `kind` (`begin`, `end`, `refused`, `opened`), `of` (of an "
+                  "`records`: each `n`, `time_ms`, `kind` (`begin`, `end`, `refused`), `of` (of an "
                   "end: its "
                   "beginning), `by`, `verb`, `args`, `reason`, `dry_run`, `result`, `hash`; `head` (`n`, "
                   "`hash`), `size_bytes`.",

@@ -17,6 +17,18 @@ constexpr Duration kRemoteDeadline = std::chrono::seconds(5);
 /// An answer over the control link has 64 KiB at most, so lists are kept shorter there.
 constexpr std::uint64_t kRemoteListMax = 100;
 
+audit::Attempt attempt_of(const gateway::AdminCall& call) {
+    return {.by = call.by,
+            .peer = call.peer,
+            .claims = text_of(call.args, "who"),
+            .verb = call.verb,
+            .args = call.args,
+            .reason = text_of(call.args, "reason"),
+            .dry_run = flag_of(call.args, "dry_run")};
+}
+
+bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+
 } // namespace
 
 std::string text_of(const json& args, const char* key) {
@@ -42,11 +54,40 @@ Admin::Admin(AdminServices services) : services_(std::move(services)) {
     add_status_verbs(verbs_, services_);
     add_actor_verbs(verbs_, services_);
     add_event_verbs(verbs_, services_);
+    add_audit_verbs(verbs_, services_);
 }
 
 void Admin::add(std::string verb, VerbHandler handler) { verbs_[std::move(verb)] = std::move(handler); }
 
+void Admin::refused(const gateway::AdminCall& call, const Error& why) {
+    services_.audit.refused(attempt_of(call), why, std::chrono::steady_clock::now());
+}
+
 Result<json> Admin::run(const gateway::AdminCall& call) {
+    const auto* verb = gateway::find_verb(call.verb);
+    if (verb == nullptr) return fail(Errc::not_found, "no operator verb '" + call.verb + "'");
+    if (!call.by.may(verb->route.role)) {
+        const Error why{Errc::permission_denied,
+                        fmt::format("'{}' needs the role {}", call.verb, to_string(verb->route.role)),
+                        fmt::format("{} has the role {}", call.by.name, to_string(call.by.role))};
+        if (verb->mutates) services_.audit.refused(attempt_of(call), why, std::chrono::steady_clock::now());
+        return std::unexpected(why);
+    }
+    if (verb->needs_reason && is_blank(text_of(call.args, "reason")))
+        return fail(Errc::invalid_argument, "'" + call.verb + "' overrides something: it needs a reason",
+                    "say why in `reason`");
+    return verb->mutates ? run_audited(call) : dispatch(call);
+}
+
+Result<json> Admin::run_audited(const gateway::AdminCall& call) {
+    const auto begun = services_.audit.begin(attempt_of(call));
+    if (!begun) return std::unexpected(begun.error());
+    auto result = dispatch(call);
+    services_.audit.end(*begun, result);
+    return result;
+}
+
+Result<json> Admin::dispatch(const gateway::AdminCall& call) {
     const auto node = text_of(call.args, "node");
     if (!node.empty() && node != services_.identity.name) return run_there(node, call);
     return run_here(call);
@@ -55,14 +96,13 @@ Result<json> Admin::run(const gateway::AdminCall& call) {
 Result<json> Admin::run_here(const gateway::AdminCall& call) {
     const auto handler = verbs_.find(call.verb);
     if (handler != verbs_.end()) return handler->second(call);
-    if (gateway::find_verb(call.verb) != nullptr)
-        return fail(Errc::unimplemented, "'" + call.verb + "' is not there on this node yet",
-                    "use another version");
-    return fail(Errc::not_found, "no operator verb '" + call.verb + "'");
+    return fail(Errc::unimplemented, "'" + call.verb + "' is not there on this node", "use another version");
 }
 
 Result<json> Admin::run_there(const NodeName& node, gateway::AdminCall call) {
-    auto& [verb, args, by] = call;
+    const auto& verb = call.verb;
+    const auto& by = call.by;
+    auto& args = call.args;
     const auto peers = services_.control.peers();
     const bool known = std::ranges::any_of(peers, [&](const auto& peer) { return peer.name == node; });
     if (!known)
@@ -97,16 +137,12 @@ Result<Bytes> Admin::serve(const links::PeerRequest& request) {
         return fail(Errc::invalid_argument, "operator request of a peer is malformed");
     }
     // The other node has authenticated who asks; what the verb needs is checked again here.
-    gateway::AdminCall call{text_of(parsed, "verb"), parsed["args"], {}};
+    gateway::AdminCall call{text_of(parsed, "verb"), parsed["args"], {}, request.from};
     const json by = parsed.contains("by") && parsed["by"].is_object() ? parsed["by"] : json::object();
-    call.by = {identity::parse_role(text_of(by, "role")).value_or(identity::Role::none),
-               text_of(by, "name") + " via " + request.from, text_of(by, "how")};
-    const auto* verb = gateway::find_verb(call.verb);
-    if (verb != nullptr && !call.by.may(verb->route.role))
-        return fail(Errc::permission_denied,
-                    fmt::format("'{}' needs the role {}", call.verb, to_string(verb->route.role)));
-    if (call.args.contains("who")) call.args["who"] = text_of(call.args, "who") + " via " + request.from;
-    auto answer = run_here(call);
+    call.by = {identity::parse_role(text_of(by, "role")).value_or(identity::Role::none), text_of(by, "name"),
+               text_of(by, "how")};
+    call.args.erase("node"); // what was forwarded once ends here
+    auto answer = run(call);
     if (!answer) return std::unexpected(answer.error());
     return to_bytes(answer->dump(-1, ' ', false, json::error_handler_t::replace));
 }

@@ -18,13 +18,19 @@ class Admin {
     void add(std::string verb, VerbHandler handler);
     const AdminServices& services() const { return services_; }
 
-    /// Runs a verb on the node that `args.node` names, or here. Errors: not_found (verb, node, actor),
-    /// unimplemented, invalid_argument, and what the link to that node says.
+    /// Runs a verb on the node that `args.node` names, or here; one that changes something after its audit
+    /// record was written, on both nodes. Errors: not_found (verb, node, actor), unimplemented,
+    /// invalid_argument, permission_denied, what the link to that node says, and what the audit log says:
+    /// then the verb did not run.
     Result<nlohmann::json> run(const gateway::AdminCall& call);
+    /// Keeps that somebody was turned away before a call was made of it.
+    void refused(const gateway::AdminCall& call, const Error& why);
     /// Serves the same for other nodes.
     Result<Bytes> serve(const links::PeerRequest& request);
 
   private:
+    Result<nlohmann::json> run_audited(const gateway::AdminCall& call);
+    Result<nlohmann::json> dispatch(const gateway::AdminCall& call);
     Result<nlohmann::json> run_here(const gateway::AdminCall& call);
     Result<nlohmann::json> run_there(const NodeName& node, gateway::AdminCall call);
 

@@ -9,6 +9,7 @@
 #include "actors/gateway/backend.hpp"
 #include "actors/supervisor/board.hpp"
 #include "protocols/base/result.hpp"
+#include "runtime/audit/audit_log.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/caf/resolver.hpp"
 #include "runtime/identity/identity.hpp"
@@ -41,6 +42,7 @@ struct AdminServices {
     links::ControlLinks& control;
     links::DataPlane& data;
     Health& health;
+    audit::AuditLog& audit;
     std::shared_ptr<std::atomic<bool>> draining;
     std::uint32_t manager_instances = 0;
     std::string control_address;
@@ -53,6 +55,7 @@ using VerbTable = std::map<std::string, VerbHandler, std::less<>>;
 void add_status_verbs(VerbTable& verbs, const AdminServices& services);
 void add_actor_verbs(VerbTable& verbs, const AdminServices& services);
 void add_event_verbs(VerbTable& verbs, const AdminServices& services);
+void add_audit_verbs(VerbTable& verbs, const AdminServices& services);
 
 /// How long a verb waits for an actor of this node.
 inline constexpr Duration kAskDeadline = std::chrono::seconds(2);

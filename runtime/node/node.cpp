@@ -97,6 +97,7 @@ class RunningNode final : public Node {
     identity::Identity identity_;
     std::string operator_token_;
     std::unique_ptr<store::Store> store_;
+    std::unique_ptr<audit::AuditLog> audit_;
     std::unique_ptr<identity::TrustStore> trust_;
     std::unique_ptr<manager::BlockKeeper> keeper_;
     std::unique_ptr<manager::Metadata> metadata_;
@@ -137,6 +138,7 @@ void RunningNode::open_state() {
         {config_.log_level, config_.log_format, config_.log_file, config_.name, identity_.incarnation});
     log::info("node_starting", {{"version", DWCP_VERSION}, {"public_key", identity_.public_key().hex()}});
     store_ = need(store::Store::open({config_.data_dir + "/store", kStoreMemoryBytes}));
+    audit_ = need(audit::AuditLog::open(*store_, config_.name));
     keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
     metadata_ = std::make_unique<manager::Metadata>(config_.name, *store_, *keeper_);
     transactions_ = std::make_unique<consensus::Transactions>(*store_);
@@ -323,8 +325,8 @@ std::vector<supervisor::Child> RunningNode::children() {
 void RunningNode::grow_tree() {
     health_ = std::make_unique<Health>(*system_, resolver_, board_, *store_, *control_);
     admin_ = std::make_unique<Admin>(AdminServices{
-        identity_, *system_, resolver_, board_, events_, *store_, *control_, *data_, *health_, draining_,
-        config_.manager_instances, config_.control.text(), std::chrono::steady_clock::now()});
+        identity_, *system_, resolver_, board_, events_, *store_, *control_, *data_, *health_, *audit_,
+        draining_, config_.manager_instances, config_.control.text(), std::chrono::steady_clock::now()});
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
     supervisor_ =
@@ -341,6 +343,9 @@ void RunningNode::listen() {
     options.sequencer = sequencer();
     options.manager_instances = config_.manager_instances;
     options.admin = [this](const gateway::AdminCall& call) { return admin_->run(call); };
+    options.refused = [this](const gateway::AdminCall& call, const Error& why) {
+        admin_->refused(call, why);
+    };
     options.health = [this] { return health_->report(); };
     options.ready = [this]() -> Result<void> {
         if (*draining_) return fail(Errc::unavailable, "this node is draining", "use another node");

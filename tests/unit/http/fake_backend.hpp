@@ -32,6 +32,7 @@ class FakeBackend : public gateway::Backend {
     std::map<WorkloadId, manager::BeginPut> begun;
     std::map<WorkloadId, std::string> aborted;
     std::vector<std::pair<std::string, nlohmann::json>> admin_calls;
+    std::vector<std::pair<std::string, std::string>> refusals;
     int block_reads = 0;
 
     std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
@@ -147,12 +148,18 @@ class FakeBackend : public gateway::Backend {
     }
 
     Result<nlohmann::json> admin(const gateway::AdminCall& call) override {
-        const auto& [verb, args, by] = call;
+        const auto& verb = call.verb;
+        const auto& args = call.args;
         {
             const std::lock_guard guard(mutex_);
             admin_calls.emplace_back(verb, args);
         }
         return on_admin ? on_admin(verb, args) : nlohmann::json{{"verb", verb}, {"args", args}};
+    }
+
+    void refused(const gateway::AdminCall& call, const Error& why) override {
+        const std::lock_guard guard(mutex_);
+        refusals.emplace_back(call.verb, why.message);
     }
 
     nlohmann::json health() override { return health_report; }

@@ -486,6 +486,10 @@ TEST_CASE_METHOD(Fixture, "operator commands need the token") {
               std::string::npos);
     }
     CHECK(backend.admin_calls.empty());
+    REQUIRE(backend.refusals.size() == 3); // for the audit log
+    CHECK(backend.refusals[0].first == "actor.kill");
+    CHECK(client->Get("/v1/audit")->status == 401); // a question that is turned away changes nothing
+    CHECK(backend.refusals.size() == 3);
     const httplib::Headers token = {{"Authorization", "Bearer secret"}};
     CHECK(command("/v1/actors/kill", token, body)->status == 200);
     CHECK(command("/v1/actors/restart", token, R"({"path": "manager/0"})")->status == 200);
