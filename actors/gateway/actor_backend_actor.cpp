@@ -151,6 +151,13 @@ Result<std::optional<wire::Manifest>> ActorBackend::find(const std::string& mana
     return manifest;
 }
 
+Result<std::optional<Hash256>> ActorBackend::current_version(const std::string& key) {
+    if (auto current = catch_up(); !current) return std::unexpected(current.error());
+    const auto stored = metadata_.find(key);
+    if (!stored) return std::unexpected(stored.error());
+    return *stored ? std::optional((*stored)->manifest.sha256) : std::nullopt;
+}
+
 Result<SharedBytes> ActorBackend::read_block(const std::string& manager, const manager::FetchBlock& request) {
     auto fetched = ask(manager, request, options_.block_deadline);
     if (!fetched) return std::unexpected(fetched.error());

@@ -57,6 +57,7 @@ class ActorBackend final : public Backend {
     /// Errc::unavailable if the sequencer cannot be asked: not knowing is not "there is none". A key that is
     /// known is answered as known here, which may be an instant behind a replacement elsewhere.
     Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) override;
+    Result<std::optional<Hash256>> current_version(const std::string& key) override;
     Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) override;
     Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) override;
     Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override;

@@ -49,6 +49,9 @@ class Backend {
     /// The manifest with its full block list (index blocks resolved); nullopt: no such object.
     virtual Result<std::optional<wire::Manifest>> find(const std::string& manager,
                                                        const std::string& key) = 0;
+    /// The content hash that the object has in the cluster now, whichever node put it; nullopt: there is no
+    /// such object. Errc::unavailable: that cannot be known here at the moment.
+    virtual Result<std::optional<Hash256>> current_version(const std::string& key) = 0;
     virtual Result<SharedBytes> read_block(const std::string& manager,
                                            const manager::FetchBlock& request) = 0;
     virtual Result<ObjectPage> list(const std::string& prefix, const std::string& cursor,

@@ -1,6 +1,7 @@
 #include "actors/gateway/download.hpp"
 
 #include "actors/gateway/block_window.hpp"
+#include "actors/gateway/conditions.hpp"
 #include "actors/gateway/range.hpp"
 #include "actors/gateway/views.hpp"
 #include "runtime/http/errors.hpp"
@@ -83,19 +84,14 @@ class BlockReader {
     BlockWindow<SharedBytes> window_;
 };
 
-bool names_etag(std::string_view list, const std::string& etag) {
-    if (list == "*") return true;
-    while (!list.empty()) {
-        std::string_view item = list.substr(0, list.find(','));
-        list.remove_prefix(std::min(item.size() + 1, list.size()));
-        while (item.starts_with(' '))
-            item.remove_prefix(1);
-        while (item.ends_with(' '))
-            item.remove_suffix(1);
-        if (item.starts_with("W/")) item.remove_prefix(2);
-        if (item == etag) return true;
-    }
-    return false;
+/// What GET and HEAD say of an object beside its content.
+std::vector<std::pair<std::string, std::string>> headers_of(const wire::Manifest& manifest) {
+    return {{"ETag", etag_of(manifest)},
+            {"X-DWCP-SHA256", manifest.sha256.hex()},
+            {"Accept-Ranges", "bytes"},
+            {"X-DWCP-Created-Ms", std::to_string(manifest.created_ms)},
+            {"X-DWCP-Workload", manifest.workload},
+            {"X-DWCP-Replicas", fmt::format("{}", fmt::join(manifest.replicas, ", "))}};
 }
 
 RangeDecision range_of(const http::Request& request, const wire::Manifest& manifest) {
@@ -109,6 +105,14 @@ RangeDecision range_of(const http::Request& request, const wire::Manifest& manif
 http::Response not_found(const std::string& key) {
     return http::error_response({Errc::not_found, fmt::format("there is no object '{}'", key),
                                  "list what there is with GET /v1/objects?prefix="});
+}
+
+http::Response not_that_version(const wire::Manifest& manifest) {
+    auto response = http::error_response({Errc::condition_failed,
+                                          "If-Match does not hold: the object's ETag is " + etag_of(manifest),
+                                          "leave If-Match out to get the object as it is"});
+    response.headers.emplace_back("ETag", etag_of(manifest));
+    return response;
 }
 
 http::Response unsatisfiable(const wire::Manifest& manifest) {
@@ -134,11 +138,12 @@ http::Response get_object(http::Request& request, Backend& backend, WorkerPool& 
     if (!*found) return not_found(request.rest);
     wire::Manifest& manifest = **found;
 
+    const auto decided = decide_read(request, etag_of(manifest));
+    if (!decided) return http::error_response(decided.error());
     http::Response response;
-    response.headers = {
-        {"ETag", etag_of(manifest)}, {"X-DWCP-SHA256", manifest.sha256.hex()}, {"Accept-Ranges", "bytes"}};
-    const auto known = request.header("If-None-Match");
-    if (known && names_etag(*known, etag_of(manifest))) {
+    response.headers = headers_of(manifest);
+    if (*decided == ReadDecision::failed) return not_that_version(manifest);
+    if (*decided == ReadDecision::not_modified) {
         response.status = 304;
         response.headers.emplace_back("Content-Length", std::to_string(manifest.size_bytes));
         return response;

@@ -8,8 +8,8 @@
 
 namespace dwcp::gateway {
 
-/// Reads request.rest as the key. Takes Range (one range; of several the whole is served), If-Range and
-/// If-None-Match.
+/// Reads request.rest as the key. Takes Range (one range; of several the whole is served), If-Range, If-Match
+/// and If-None-Match.
 http::Response get_object(http::Request& request, Backend& backend, WorkerPool& pool,
                           const RouteOptions& options);
 

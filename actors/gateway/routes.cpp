@@ -1,5 +1,6 @@
 #include "actors/gateway/routes.hpp"
 
+#include "actors/gateway/conditions.hpp"
 #include "actors/gateway/download.hpp"
 #include "actors/gateway/guards.hpp"
 #include "actors/gateway/operator_routes.hpp"
@@ -35,14 +36,13 @@ struct Shared {
 
 http::Response erase_object(http::Request& request, Backend& backend) {
     if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
-    if (request.header("If-Match") || request.header("If-None-Match"))
-        return http::error_response(
-            {Errc::unimplemented, "DELETE does not know conditional headers", "leave them out to delete"});
+    const auto condition = parse_condition(request);
+    if (!condition) return http::error_response(condition.error());
     const auto decision = backend.route({"delete", request.rest});
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
-    const auto deleted = backend.erase(decision->manager, {decision->id, request.rest});
-    if (!deleted) return http::error_response(deleted.error());
+    const auto deleted = backend.erase(decision->manager, {decision->id, request.rest, *condition});
+    if (!deleted) return error_response_for(deleted.error(), backend, request.rest);
     if (!deleted->existed)
         return http::error_response(
             {Errc::not_found, fmt::format("there is no object '{}'", request.rest), ""});

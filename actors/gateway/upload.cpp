@@ -2,6 +2,7 @@
 
 #include "actors/compression/codec.hpp"
 #include "actors/gateway/block_window.hpp"
+#include "actors/gateway/conditions.hpp"
 #include "actors/gateway/views.hpp"
 #include "protocols/crypto/hash.hpp"
 #include "runtime/http/errors.hpp"
@@ -66,10 +67,9 @@ Result<PutWish> parse_wish(const http::Request& request) {
             return fail(Errc::invalid_argument, "X-DWCP-SHA256 is not a SHA-256",
                         "give 64 hexadecimal digits");
     }
-    // Deciding it here, before the upload, would let two clients both create: the lane must decide it.
-    if (request.header("If-None-Match") || request.header("If-Match"))
-        return fail(Errc::unimplemented, "PUT does not know If-Match and If-None-Match in this version",
-                    "leave them out: the object is created or replaced");
+    auto condition = parse_condition(request);
+    if (!condition) return std::unexpected(condition.error());
+    wish.begin.condition = std::move(*condition);
     return wish;
 }
 
@@ -207,6 +207,8 @@ http::Response put_object(http::Request& request, Backend& backend, WorkerPool& 
 
     auto decision = backend.route({"put", request.rest});
     if (!decision) return http::error_response(decision.error());
+    if (auto possible = check_early(wish->begin.condition, backend, request.rest); !possible)
+        return error_response_for(possible.error(), backend, request.rest);
     request.id = decision->id;
     wish->begin.id = decision->id;
     if (auto begun = backend.begin_put(decision->manager, wish->begin); !begun) {
@@ -217,7 +219,7 @@ http::Response put_object(http::Request& request, Backend& backend, WorkerPool& 
     }
     Upload upload(backend, pool, options, std::move(*decision));
     const auto receipt = transfer(request, backend, upload, wish->sha256);
-    return receipt ? created(*receipt) : http::error_response(receipt.error());
+    return receipt ? created(*receipt) : error_response_for(receipt.error(), backend, request.rest);
 }
 
 } // namespace dwcp::gateway

@@ -247,6 +247,7 @@ class ManagerActor final : public actor::Actor {
         job.record.manifest.workload = request.id;
         job.record.manifest.content_type = request.content_type;
         job.record.manifest.created_ms = unix_now_ms();
+        job.record.condition = request.condition;
         job.last_activity = now();
         job.starting.push_back(ticket);
         find_places(request);
@@ -387,7 +388,7 @@ class ManagerActor final : public actor::Actor {
         job->waiting.push_back(ticket);
         if (!job->takes_blocks()) return;
         if (auto whole = check_whole(request); !whole) {
-            give_up(request.id, whole.error().message);
+            give_up(request.id, whole.error());
             return;
         }
         job->sealing = true;
@@ -418,7 +419,7 @@ class ManagerActor final : public actor::Actor {
         if (!job) return;
         job->sealing = false;
         if (!sealed) {
-            give_up(id, sealed.error().message);
+            give_up(id, sealed.error());
             return;
         }
         services_.uploads.remove(id);
@@ -533,25 +534,47 @@ class ManagerActor final : public actor::Actor {
 
     void perform_one(const WorkloadId& id, const CommitManifest&) {
         const Job& job = *find(id);
-        wire::MetadataCommand command{false, job.record.manifest.key, job.record.manifest, job.record.base};
+        wire::MetadataCommand command{false, job.record.manifest.key, job.record.manifest, job.record.base,
+                                      job.record.condition};
         ask<consensus::SubmitCommand>(
             "consensus/metadata", {{id, wire::encode(command)}, kCommitDeadline, id}, kCommitDeadline * 2,
             [this, id](const consensus::CommandCommitted& committed) {
-                if (committed.result == Bytes{static_cast<Byte>(Metadata::Outcome::expired)}) {
-                    give_up(id, "it was sealed too long ago to tell its commit from a repeated one; look "
-                                "whether the object is there, and send it again if not");
-                    return;
-                }
-                finish(id, committed.index);
+                if (auto taken = check_outcome(committed.result); !taken)
+                    give_up(id, taken.error());
+                else
+                    finish(id, committed.index);
             },
             [this, id](const Error& error) {
                 log::debug("commit_failed", {{"why", error.message}}, {.actor = path(), .trace = id});
                 if (error.code == Errc::invalid_argument || error.code == Errc::too_large) {
-                    give_up(id, "the metadata lane refused its manifest: " + error.message);
+                    give_up(id, {error.code, "the metadata lane refused its manifest: " + error.message, {}});
                     return;
                 }
                 feed(id, [&](Workload& machine) { return machine.commit_failed(now()); });
             });
+    }
+
+    /// What the lane answered to a command of ours: whether it took effect, else why not.
+    static Result<Metadata::Verdict> check_outcome(ByteView answer) {
+        using Outcome = Metadata::Outcome;
+        auto verdict = Metadata::read_answer(answer);
+        if (!verdict) return verdict;
+        switch (verdict->outcome) {
+        case Outcome::expired:
+            return fail(Errc::cancelled,
+                        "it was sealed too long ago to tell its commit from a repeated one; look whether the "
+                        "object is there, and send it again if not");
+        case Outcome::condition_failed:
+            return fail(Errc::condition_failed, "the request's condition does not hold: " + verdict->found,
+                        "look at the object as it is now, then decide again");
+        case Outcome::undecided:
+            return fail(Errc::corrupted,
+                        "this node's record of the object is damaged, so it cannot decide "
+                        "the request's condition",
+                        "send the request to another node");
+        default:
+            return verdict;
+        }
     }
 
     void perform_one(const WorkloadId& id, const WakeAt& action) {
@@ -584,15 +607,21 @@ class ManagerActor final : public actor::Actor {
         end(id);
     }
 
-    void give_up(const WorkloadId& id, const std::string& reason) {
+    void give_up(const WorkloadId& id, const Error& why) {
         Job* job = find(id);
         if (!job) return;
         job->record.state = State::failed;
-        job->record.reason = reason.substr(0, wire::kErrorTextBytesMax);
+        job->record.failure = why.code;
+        job->record.reason = why.message.substr(0, wire::kErrorTextBytesMax);
         probe_.failed.add();
-        services_.events.record("workload_failed", id,
-                                {{"key", job->record.manifest.key}, {"reason", reason}}, id);
+        // Refusing what the client's own condition forbids is no trouble that an operator should see.
+        if (why.code != Errc::condition_failed)
+            services_.events.record("workload_failed", id,
+                                    {{"key", job->record.manifest.key}, {"reason", why.message}}, id);
         end(id);
+    }
+    void give_up(const WorkloadId& id, const std::string& reason) {
+        give_up(id, {Errc::cancelled, reason, {}});
     }
 
     /// Journals the outcome, answers who waits, frees the workload's place and keeps its report.
@@ -644,10 +673,25 @@ class ManagerActor final : public actor::Actor {
         return finished_.back();
     }
 
+    /// The same in every life of the node.
+    static Error failure_of(const wire::JournalRecord& record) {
+        const std::string failed = "the workload failed: " + record.reason;
+        switch (record.failure) {
+        case Errc::condition_failed:
+            return {record.failure, record.reason, "look at the object as it is now, then decide again"};
+        case Errc::invalid_argument:
+        case Errc::precondition_failed:
+        case Errc::too_large:
+            return {record.failure, failed, "mend the request; sending it again as it is will not help"};
+        default: // ours, whatever it was: the client did nothing wrong
+            return {Errc::cancelled, failed, "send it again"};
+        }
+    }
+
     void answer_finished(const Finished& finished, actor::Ticket ticket) {
         const auto& record = finished.record;
         if (record.state == State::failed) {
-            refuse(ticket, {Errc::cancelled, "the workload failed: " + record.reason, "send it again"});
+            refuse(ticket, failure_of(record));
             return;
         }
         PutReceipt receipt{
@@ -700,12 +744,14 @@ class ManagerActor final : public actor::Actor {
     // --- the rest
 
     void erase(const DeleteObject& request, actor::Ticket ticket) {
-        wire::MetadataCommand command{true, request.key, {}};
+        wire::MetadataCommand command{true, request.key, {}, 0, request.condition};
         ask_until_answered<consensus::SubmitCommand>(
             "consensus/metadata", {{request.id, wire::encode(command)}, kCommitDeadline, request.id},
             now() + kCommitDeadline,
             [this, ticket](const consensus::CommandCommitted& committed) {
-                const bool existed = !committed.result.empty() && committed.result[0] != 0;
+                const auto verdict = check_outcome(committed.result);
+                if (!verdict) return refuse(ticket, verdict.error());
+                const bool existed = verdict->outcome == Metadata::Outcome::replaced;
                 settle<ObjectDeleted>(ticket, ObjectDeleted{existed, committed.index});
             },
             [this, ticket](const Error& error) { refuse(ticket, error); });

@@ -27,6 +27,7 @@ struct BeginPut {
     std::optional<std::uint64_t> size_bytes; ///< As announced by the client.
     std::uint32_t replicas = 0;              ///< 0: the node's default.
     std::optional<CodecChoice> codec;        ///< Pins the codec; nullopt: the selector chooses per block.
+    wire::Condition condition{};             ///< Must hold of the object when this one is committed.
 };
 
 /// Takes a block in: hash, choose a codec, encode, store here, start shipping to the replicas.
@@ -40,7 +41,8 @@ struct PutBlock {
     SharedBytes raw; ///< 1..kBlockBytes.
 };
 
-/// All blocks are in: make them durable here, complete the replicas, commit the manifest.
+/// All blocks are in: make them durable here, complete the replicas, commit the manifest. Errors: what the
+/// workload failed with, condition_failed among them; every repetition gets the same.
 struct PutReceipt {
     wire::Manifest manifest; ///< Without its block list, which may be long.
     std::uint64_t index = 0; ///< Position in the metadata lane.
@@ -72,6 +74,7 @@ struct DeleteObject {
     using Reply = ObjectDeleted;
     WorkloadId id; ///< Makes it exactly-once, like a put's.
     std::string key;
+    wire::Condition condition{}; ///< Errc::condition_failed if it does not hold.
 };
 
 /// A block's raw content, verified: from the store here, else from a replica; a corrupt copy here is repaired

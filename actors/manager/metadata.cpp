@@ -14,10 +14,25 @@ constexpr std::size_t kIndexBytes = sizeof(consensus::LogIndex);
 /// Where the index of the last applied entry is kept, for the next life.
 constexpr std::string_view kAppliedKey = "metadata/applied";
 
-Bytes answer(Metadata::Outcome outcome) { return {static_cast<Byte>(outcome)}; }
+Bytes answer(Metadata::Outcome outcome, std::string_view found = {}) {
+    return to_bytes(std::string(1, static_cast<char>(outcome)).append(found));
+}
 
 bool holds(const wire::Manifest& manifest, const NodeName& node) {
     return std::ranges::find(manifest.replicas, node) != manifest.replicas.end();
+}
+
+/// The answer to a command whose condition does not hold; nullopt: it does.
+std::optional<Bytes> decide(const wire::Condition& condition,
+                            const Result<std::optional<StoredManifest>>& before) {
+    if (condition.kind == wire::Condition::Kind::none) return std::nullopt;
+    if (!before) {
+        log::error("condition_undecided", {{"why", before.error().message}});
+        return answer(Metadata::Outcome::undecided);
+    }
+    const auto current = *before ? std::optional((*before)->manifest.sha256) : std::nullopt;
+    if (wire::holds(condition, current)) return std::nullopt;
+    return answer(Metadata::Outcome::condition_failed, wire::describe_failure(condition, current));
 }
 
 } // namespace
@@ -47,6 +62,12 @@ Result<StoredManifest> Metadata::decode_stored(ByteView bytes) {
     if (!manifest) return std::unexpected(manifest.error());
     stored.manifest = std::move(*manifest);
     return stored;
+}
+
+Result<Metadata::Verdict> Metadata::read_answer(ByteView answer) {
+    if (answer.empty() || answer[0] > static_cast<Byte>(Outcome::undecided))
+        return fail(Errc::internal, "the metadata lane gave an answer of no known kind");
+    return Verdict{static_cast<Outcome>(answer[0]), std::string(as_text(answer.subspan(1)))};
 }
 
 Result<void> Metadata::check(const consensus::Command& command) const {
@@ -101,6 +122,7 @@ Bytes Metadata::apply(const consensus::Entry& entry, store::Batch& batch) {
         return answer(Outcome::expired);
     }
     const auto before = find(command->key);
+    if (auto refusal = decide(command->condition, before)) return *refusal;
     const bool existed = before && before->has_value();
     const Bytes outcome = answer(existed ? Outcome::replaced : Outcome::created);
     if (existed) drop_references((*before)->manifest, batch);

@@ -29,7 +29,7 @@ class Metadata final : public consensus::StateMachine {
     Result<void> check(const consensus::Command& command) const override;
     /// Answers with an Outcome. A commit is refused as expired if the lane may have forgotten its id since it
     /// was sealed: it could then be the repetition of one that took effect long ago, and undo what came
-    /// after.
+    /// after. A condition is decided here, on every node alike, from what is stored at this index.
     Bytes apply(const consensus::Entry& entry, store::Batch& batch) override;
     void applied(const consensus::Entry& entry) override;
 
@@ -49,7 +49,18 @@ class Metadata final : public consensus::StateMachine {
         created = 0,
         replaced = 1, ///< Or erased: the object existed.
         expired = 2,  ///< Nothing was changed, see apply().
+        /// Nothing was changed: the command's condition does not hold. What was found instead follows as
+        /// text.
+        condition_failed = 3,
+        /// Nothing was changed on this node: its record of the object is damaged, so it cannot tell.
+        undecided = 4,
     };
+    /// What apply() answered, taken apart. Errc::internal: it answered nothing of the kind.
+    struct Verdict {
+        Outcome outcome = Outcome::created;
+        std::string found; ///< With condition_failed.
+    };
+    static Result<Verdict> read_answer(ByteView answer);
 
     /// A stored manifest as bytes, for the control link, and back.
     static Bytes encode_stored(const StoredManifest& stored);

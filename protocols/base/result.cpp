@@ -34,6 +34,8 @@ std::string_view to_string(Errc code) {
         return "unimplemented";
     case Errc::io_error:
         return "io_error";
+    case Errc::condition_failed:
+        return "condition_failed";
     }
     return "unknown";
 }

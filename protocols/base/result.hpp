@@ -30,7 +30,9 @@ enum class Errc : std::uint8_t {
     cancelled,           ///< The caller or a shutdown ended it.
     unimplemented,       ///< Not supported by this version.
     io_error,            ///< The operating system refused: disk, socket, file.
+    condition_failed,    ///< The caller's own condition on the object's version does not hold.
 };
+inline constexpr Errc kErrcLast = Errc::condition_failed;
 
 /// Stable lower-case name, used in JSON, logs and metrics labels.
 std::string_view to_string(Errc code);

@@ -112,7 +112,7 @@ void write_failure(schema::ControlFailure::Builder to, const Error& error) {
 Result<Error> read_failure(schema::ControlFailure::Reader from) {
     Error error;
     // A newer peer may know more codes than we do.
-    const bool known = from.getCode() <= static_cast<std::uint8_t>(Errc::io_error);
+    const bool known = from.getCode() <= static_cast<std::uint8_t>(kErrcLast);
     error.code = known ? static_cast<Errc>(from.getCode()) : Errc::internal;
     if (!read_text(from.getMessage(), kErrorTextBytesMax, error.message))
         return bad("error message is too long");

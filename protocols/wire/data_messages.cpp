@@ -173,7 +173,7 @@ Result<Error> decode_failure(Header header) {
     return read_header<schema::Failure>(header, [](schema::Failure::Reader root) -> Result<Error> {
         Error error;
         // A newer peer may know more codes than we do.
-        const bool known = root.getCode() <= static_cast<std::uint8_t>(Errc::io_error);
+        const bool known = root.getCode() <= static_cast<std::uint8_t>(kErrcLast);
         error.code = known ? static_cast<Errc>(root.getCode()) : Errc::internal;
         if (!read_text(root.getMessage(), kErrorTextBytesMax, error.message))
             return bad("message is not acceptable text");

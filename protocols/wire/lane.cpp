@@ -166,7 +166,7 @@ const char* read_body(schema::LaneMessage::Proposed::Reader from, LaneProposed& 
     out.outcome = static_cast<ProposeOutcome>(from.getOutcome());
     out.index = from.getIndex();
     // A newer peer may know more codes than we do.
-    const bool known = from.getCode() <= static_cast<std::uint8_t>(Errc::io_error);
+    const bool known = from.getCode() <= static_cast<std::uint8_t>(kErrcLast);
     out.code = known ? static_cast<Errc>(from.getCode()) : Errc::internal;
     return read_text(from.getReason(), kLaneTextBytesMax, out.reason) ? nullptr : "reason is too long";
 }

@@ -155,17 +155,49 @@ Result<Manifest> get(schema::Manifest::Reader in) {
     return manifest;
 }
 
+std::uint64_t raw_bytes_of(const std::vector<BlockRef>& blocks) {
+    std::uint64_t total = 0;
+    for (const auto& ref : blocks)
+        total += ref.raw_bytes;
+    return total;
+}
+
 // A reader finds a byte of the object by adding up block lengths, so they must be right.
 Result<void> check_size(const Manifest& manifest) {
-    std::uint64_t listed = 0;
-    for (const auto& ref : manifest.blocks)
-        listed += ref.raw_bytes;
     const bool possible = manifest.index_blocks.empty()
-                              ? listed == manifest.size_bytes
+                              ? raw_bytes_of(manifest.blocks) == manifest.size_bytes
                               : manifest.size_bytes <= std::uint64_t{kObjectBlocksMax} * kBlockBytes;
     if (possible) return {};
     return fail(Errc::invalid_argument, "manifest of '" + manifest.key + "': its blocks do not add up to " +
                                             std::to_string(manifest.size_bytes) + " bytes");
+}
+
+void put(schema::Condition::Builder out, const Condition& condition) {
+    out.setKind(static_cast<std::uint8_t>(condition.kind));
+    auto versions = out.initVersions(static_cast<unsigned>(condition.versions.size()));
+    for (unsigned i = 0; i < condition.versions.size(); ++i)
+        versions.set(i, kj::arrayPtr(condition.versions[i].bytes.data(), sizeof(Hash256)));
+}
+
+Result<Hash256> get_hash(capnp::Data::Reader in, const char* what) {
+    Hash256 hash;
+    if (in.size() != hash.bytes.size())
+        return fail(Errc::invalid_argument, std::string(what) + ": digest of a wrong length");
+    std::copy(in.begin(), in.end(), hash.bytes.begin());
+    return hash;
+}
+
+Result<Condition> get(schema::Condition::Reader in) {
+    Condition condition{static_cast<Condition::Kind>(in.getKind()), {}};
+    if (in.getVersions().size() > kConditionVersionsMax)
+        return fail(Errc::too_large, "a condition that names too many versions");
+    for (auto version : in.getVersions()) {
+        auto hash = get_hash(version, "condition");
+        if (!hash) return std::unexpected(hash.error());
+        condition.versions.push_back(*hash);
+    }
+    if (auto possible = check_condition(condition); !possible) return std::unexpected(possible.error());
+    return condition;
 }
 
 template<class Builder>
@@ -285,6 +317,7 @@ Bytes encode(const MetadataCommand& command) {
         else
             put(out.initCommit(), command.manifest);
         out.setBase(command.base);
+        if (command.condition.kind != Condition::Kind::none) put(out.initCondition(), command.condition);
     });
 }
 
@@ -292,6 +325,9 @@ Result<MetadataCommand> decode_metadata_command(ByteView bytes) {
     return decode_root<schema::MetadataCommand>(
         bytes, "metadata command", [](auto in) -> Result<MetadataCommand> {
             MetadataCommand command;
+            auto condition = get(in.getCondition());
+            if (!condition) return std::unexpected(condition.error());
+            command.condition = std::move(*condition);
             if (in.isErase()) {
                 command.erase = true;
                 command.key = string(in.getErase());
@@ -319,8 +355,34 @@ Bytes encode(const JournalRecord& record) {
         put_all(out.initPlacement(static_cast<unsigned>(record.placement.size())), record.placement);
         out.setIndex(record.index);
         put_totals(out, record.totals);
+        if (record.condition.kind != Condition::Kind::none) put(out.initCondition(), record.condition);
+        out.setFailure(static_cast<std::uint16_t>(record.failure));
+        out.setExpiresMs(record.expires_ms);
+        if (record.pinned) {
+            out.setPinnedCodec(static_cast<std::uint8_t>(static_cast<unsigned>(record.pinned->codec) + 1));
+            out.setPinnedLevel(record.pinned->level);
+        }
     });
 }
+
+namespace {
+
+/// What a record says beyond where its workload stands.
+Result<void> get_wishes(schema::JournalRecord::Reader in, JournalRecord& record) {
+    auto condition = get(in.getCondition());
+    if (!condition) return std::unexpected(condition.error());
+    record.condition = std::move(*condition);
+    record.expires_ms = in.getExpiresMs();
+    const auto failure = static_cast<Errc>(in.getFailure());
+    record.failure = in.getFailure() <= static_cast<std::uint16_t>(kErrcLast) ? failure : Errc::internal;
+    const unsigned pinned = in.getPinnedCodec();
+    if (pinned > static_cast<unsigned>(Codec::brotli) + 1)
+        return fail(Errc::invalid_argument, "journal record with an unknown codec");
+    if (pinned != 0) record.pinned = CodecChoice{static_cast<Codec>(pinned - 1), in.getPinnedLevel()};
+    return {};
+}
+
+} // namespace
 
 Result<JournalRecord> decode_journal_record(ByteView bytes) {
     return decode_root<schema::JournalRecord>(bytes, "journal record", [](auto in) -> Result<JournalRecord> {
@@ -342,7 +404,36 @@ Result<JournalRecord> decode_journal_record(ByteView bytes) {
         auto totals = get_totals(in);
         if (!totals) return std::unexpected(totals.error());
         record.totals = std::move(*totals);
+        if (auto wishes = get_wishes(in, record); !wishes) return std::unexpected(wishes.error());
         return record;
+    });
+}
+
+Bytes encode(const UploadPart& part) {
+    return encode_root<schema::UploadPart>([&](auto out) {
+        out.setNumber(static_cast<std::uint16_t>(part.number));
+        out.setSizeBytes(part.size_bytes);
+        out.setSha256(kj::arrayPtr(part.sha256.bytes.data(), part.sha256.bytes.size()));
+        out.setUpdatedMs(part.updated_ms);
+        put_all(out.initBlocks(static_cast<unsigned>(part.blocks.size())), part.blocks);
+    });
+}
+
+Result<UploadPart> decode_upload_part(ByteView bytes) {
+    return decode_root<schema::UploadPart>(bytes, "upload part", [](auto in) -> Result<UploadPart> {
+        UploadPart part;
+        part.number = in.getNumber();
+        part.size_bytes = in.getSizeBytes();
+        part.updated_ms = in.getUpdatedMs();
+        auto hash = get_hash(in.getSha256(), "upload part");
+        if (!hash) return std::unexpected(hash.error());
+        part.sha256 = *hash;
+        auto blocks = get(in.getBlocks(), kRefsPerIndexBlock);
+        if (!blocks) return std::unexpected(blocks.error());
+        part.blocks = std::move(*blocks);
+        if (part.number == 0 || part.number > kPartNumberMax || raw_bytes_of(part.blocks) != part.size_bytes)
+            return fail(Errc::invalid_argument, "upload part with an impossible number or size");
+        return part;
     });
 }
 
@@ -365,11 +456,9 @@ Result<TransactionRecord> decode_transaction_record(ByteView bytes) {
             record.time_ms = in.getTimeMs();
             record.proposer = string(in.getProposer());
             record.payload_bytes = in.getPayloadBytes();
-            if (in.getPayloadSha256().size() != record.payload_sha256.bytes.size()) {
-                return fail(Errc::invalid_argument, "transaction record: digest of a wrong length");
-            }
-            std::copy(in.getPayloadSha256().begin(), in.getPayloadSha256().end(),
-                      record.payload_sha256.bytes.begin());
+            auto hash = get_hash(in.getPayloadSha256(), "transaction record");
+            if (!hash) return std::unexpected(hash.error());
+            record.payload_sha256 = *hash;
             return record;
         });
 }

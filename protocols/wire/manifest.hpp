@@ -5,8 +5,10 @@
 #include "protocols/base/clock.hpp"
 #include "protocols/base/result.hpp"
 #include "protocols/wire/block.hpp"
+#include "protocols/wire/condition.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,7 @@ struct MetadataCommand {
     std::string key;
     Manifest manifest;
     std::uint64_t base = 0; ///< Of a commit: the lane's index that the proposer had applied at the seal.
+    Condition condition{};  ///< Must hold of the object when the command is applied.
 };
 Bytes encode(const MetadataCommand& command);
 /// As decode_manifest(), and the blocks must add up to the object's size.
@@ -87,13 +90,35 @@ struct JournalRecord {
     std::vector<NodeName> placement; ///< Where the replicas are to be.
     std::string reason;
     UnixMillis updated_ms = 0;
-    std::uint64_t base = 0;  ///< The metadata lane's index applied here at the seal.
-    std::uint64_t index = 0; ///< In the metadata lane, once committed.
+    std::uint64_t base = 0;        ///< The metadata lane's index applied here at the seal.
+    std::uint64_t index = 0;       ///< In the metadata lane, once committed.
+    Condition condition{};         ///< What the client demands of the object that this one replaces.
+    Errc failure = Errc::internal; ///< Of a failed one; internal also if an earlier version wrote it.
+    UnixMillis expires_ms = 0;     ///< Of a multi-part upload: its parts are kept until then; 0: it is none.
+    std::optional<CodecChoice> pinned{}; ///< The codec that the client chose.
 
+    bool is_multipart() const { return expires_ms != 0; }
     bool operator==(const JournalRecord&) const = default;
 };
 Bytes encode(const JournalRecord& record);
 Result<JournalRecord> decode_journal_record(ByteView bytes);
+
+/// As S3 numbers them: 1 to 10,000.
+inline constexpr std::uint32_t kPartNumberMax = 10'000;
+
+/// A part of a multi-part upload that was acknowledged. It has at most kRefsPerIndexBlock blocks: 19 GiB.
+struct UploadPart {
+    std::uint32_t number = 0; ///< 1..kPartNumberMax.
+    std::uint64_t size_bytes = 0;
+    Hash256 sha256;
+    UnixMillis updated_ms = 0;
+    std::vector<BlockRef> blocks;
+
+    bool operator==(const UploadPart&) const = default;
+};
+Bytes encode(const UploadPart& part);
+/// The blocks must add up to the part's size.
+Result<UploadPart> decode_upload_part(ByteView bytes);
 
 /// What a node keeps of a committed transaction.
 struct TransactionRecord {

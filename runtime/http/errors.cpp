@@ -36,6 +36,8 @@ int status_of(Errc code) {
         return 501;
     case Errc::io_error:
         return 500;
+    case Errc::condition_failed:
+        return 412;
     }
     return 500;
 }

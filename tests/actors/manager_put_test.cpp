@@ -204,7 +204,11 @@ TEST_CASE_METHOD(RunningRig, "a request that is wrong is refused with the reason
 TEST_CASE_METHOD(RunningRig, "a seal that cannot be kept fails the workload and nothing else") {
     require_ok(begin("w"));
     auto seal = seal_of("w", put_all("w", 2));
-    SECTION("it names a block that was never put") { seal.blocks[1].hash = block_number(77).hash; }
+    Errc expected = Errc::invalid_argument;
+    SECTION("it names a block that was never put") {
+        seal.blocks[1].hash = block_number(77).hash;
+        expected = Errc::precondition_failed;
+    }
     SECTION("its sizes do not add up") { ++seal.size_bytes; }
     SECTION("it has an impossible block") {
         seal.size_bytes -= seal.blocks[0].raw_bytes;
@@ -212,11 +216,11 @@ TEST_CASE_METHOD(RunningRig, "a seal that cannot be kept fails the workload and 
     }
     const auto receipt = ask(seal);
     REQUIRE_FALSE(receipt);
-    CHECK(receipt.error().code == Errc::cancelled);
+    CHECK(receipt.error().code == expected);
     CHECK(state_of("w") == "failed");
     CHECK(has_event("workload_failed", "w"));
     CHECK_FALSE(metadata().find("dir/object").value().has_value());
-    CHECK(ask(seal).error().code == Errc::cancelled); // the same answer again
+    CHECK(ask(seal).error().code == expected); // the same answer again
     CHECK(eventually([&] { return !store().has_block(block_number(0).hash); }));
     require_ok(begin("w2"));
     require_ok(ask(seal_of("w2", put_all("w2", 2))));
@@ -286,6 +290,74 @@ TEST_CASE_METHOD(RunningRig, "a manifest that the lane refuses for good fails it
     REQUIRE_FALSE(receipt);
     CHECK(receipt.error().message.find("not with me") != std::string::npos);
     CHECK(state_of("w") == "failed");
+}
+
+TEST_CASE_METHOD(RunningRig, "of two puts that may only create the second fails, the same again and again") {
+    const auto begin_new = [&](const WorkloadId& id) {
+        require_ok(ask(BeginPut{
+            id, "k", "text/plain", std::nullopt, 1, std::nullopt, {wire::Condition::Kind::absent, {}}}));
+    };
+    begin_new("w1");
+    begin_new("w2");
+    const auto first = seal_of("w1", put_all("w1", 1));
+    const auto mine = put("w2", raw_number(7, 5000));
+    require_ok(mine);
+    const auto second = seal_of("w2", {*mine});
+    require_ok(ask(first));
+    for (int again = 0; again < 2; ++again) {
+        const auto refused = ask(second);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == Errc::condition_failed);
+        CHECK(refused.error().message.find(first.sha256.hex()) != std::string::npos);
+        CHECK(state_of("w2") == "failed");
+        kill_and_wait();
+    }
+    restart_process();
+    CHECK(ask(second).error().code == Errc::condition_failed);
+    CHECK_FALSE(has_event("workload_failed", "w2"));
+    CHECK(metadata().find("k").value()->manifest.workload == "w1");
+    CHECK(eventually([&] { return !store().has_block(mine->hash); }));
+}
+
+TEST_CASE_METHOD(RunningRig, "a condition outlives its manager, and a failed one is not decided twice") {
+    require_ok(ask(BeginPut{
+        "w", "k", "text/plain", std::nullopt, 1, std::nullopt, {wire::Condition::Kind::absent, {}}}));
+    const auto seal = seal_of("w", put_all("w", 1));
+    kill_and_wait();
+    require_ok(begin("other", "k", 1));
+    require_ok(ask(seal_of("other", {})));
+    with_played([](Played& p) { p.lane_silent = true; });
+    std::optional<Result<PutReceipt>> answer;
+    {
+        std::jthread client([&] { answer = ask(seal); });
+        REQUIRE(eventually([&] { return state_of("w") == "sealed"; }));
+        kill_and_wait();
+        with_played([](Played& p) { p.lane_silent = false; });
+    }
+    REQUIRE_FALSE(*answer);
+    CHECK(answer->error().code == Errc::condition_failed);
+    // The object goes: whoever asks again still gets the first decision.
+    require_ok(ask(DeleteObject{"e", "k"}));
+    kill_and_wait();
+    CHECK(ask(seal).error().code == Errc::condition_failed);
+    CHECK_FALSE(metadata().find("k").value());
+}
+
+TEST_CASE_METHOD(RunningRig, "an object is deleted only in the version that the client names") {
+    require_ok(begin("w", "k", 1));
+    const auto seal = seal_of("w", {});
+    require_ok(ask(seal));
+    const auto erase_if = [&](const WorkloadId& id, const std::string& content) {
+        return ask(
+            DeleteObject{id, "k", {wire::Condition::Kind::is_one_of, {crypto::sha256(as_bytes(content))}}});
+    };
+    CHECK(erase_if("e1", "another").error().code == Errc::condition_failed);
+    CHECK(metadata().find("k").value());
+    const auto erased = erase_if("e2", "w");
+    require_ok(erased);
+    CHECK(erased->existed);
+    CHECK(erase_if("e2", "w")->existed); // the same request once more
+    CHECK(erase_if("e3", "w").error().code == Errc::condition_failed);
 }
 
 TEST_CASE_METHOD(RunningRig, "an object is deleted once") {

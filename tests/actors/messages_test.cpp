@@ -153,7 +153,7 @@ TEST_CASE("what cannot cross is answered at once as unknown, and the connection 
 }
 
 TEST_CASE("every error code passes through CAF's errors, the first one too") {
-    for (int code = 0; code <= static_cast<int>(Errc::io_error); ++code) {
+    for (int code = 0; code <= static_cast<int>(kErrcLast); ++code) {
         const auto error = actor::to_caf({static_cast<Errc>(code), "message", "remedy"});
         REQUIRE(error); // for CAF, code 0 is no error at all
         const auto back = actor::from_caf(error);

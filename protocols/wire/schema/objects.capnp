@@ -40,6 +40,13 @@ struct MetadataCommand {
   }
   # The lane's index that the proposer had applied when it sealed the workload: see Metadata::apply().
   base @2 :UInt64;
+  # Decided when the command is applied; missing in what earlier versions wrote: none.
+  condition @3 :Condition;
+}
+
+struct Condition {
+  kind @0 :UInt8;
+  versions @1 :List(Data);
 }
 
 struct JournalRecord {
@@ -62,6 +69,23 @@ struct JournalRecord {
   codecs @8 :List(CodecCount);
   # The metadata lane's index applied here when the workload was sealed.
   base @9 :UInt64;
+  condition @10 :Condition;
+  # Why a failed workload failed: an Errc; 0 in what earlier versions wrote.
+  failure @11 :UInt16;
+  # Of a multi-part upload: until when its parts are kept; 0: this is none.
+  expiresMs @12 :Int64;
+  # The codec that the client pinned: 0 none is pinned, else 1 + its number, and its level.
+  pinnedCodec @13 :UInt8;
+  pinnedLevel @14 :Int8;
+}
+
+struct UploadPart {
+  # A part of a multi-part upload that was acknowledged.
+  number @0 :UInt16;
+  sizeBytes @1 :UInt64;
+  sha256 @2 :Data;
+  updatedMs @3 :Int64;
+  blocks @4 :List(BlockRef);
 }
 
 struct CodecCount {

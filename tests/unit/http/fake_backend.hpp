@@ -26,6 +26,7 @@ class FakeBackend : public gateway::Backend {
     nlohmann::json health_report = {{"status", "healthy"}, {"checks", nlohmann::json::array()}};
     Result<void> readiness;
     std::string token = "secret";
+    bool blind = false; ///< Cannot tell an object's version before the lane decides.
 
     // What came, for a test to look at. Hold lock() while requests may be under way.
     std::map<std::string, wire::Manifest> objects;
@@ -67,6 +68,8 @@ class FakeBackend : public gateway::Backend {
             if (auto outcome = before_seal(); !outcome) return std::unexpected(outcome.error());
         const std::lock_guard guard(mutex_);
         const auto& wish = begun.at(request.id);
+        if (auto allowed = demand(wish.condition, wish.key); !allowed)
+            return std::unexpected(allowed.error());
         wire::Manifest manifest;
         manifest.key = wish.key;
         manifest.workload = request.id;
@@ -90,6 +93,8 @@ class FakeBackend : public gateway::Backend {
 
     Result<manager::ObjectDeleted> erase(const std::string&, const manager::DeleteObject& request) override {
         const std::lock_guard guard(mutex_);
+        if (auto allowed = demand(request.condition, request.key); !allowed)
+            return std::unexpected(allowed.error());
         return manager::ObjectDeleted{objects.erase(request.key) > 0, ++index_};
     }
 
@@ -97,6 +102,12 @@ class FakeBackend : public gateway::Backend {
         const std::lock_guard guard(mutex_);
         const auto found = objects.find(key);
         return found == objects.end() ? std::nullopt : std::optional(found->second);
+    }
+
+    Result<std::optional<Hash256>> current_version(const std::string& key) override {
+        const std::lock_guard guard(mutex_);
+        if (blind) return fail(Errc::unavailable, "nobody knows", "");
+        return version_of(key);
     }
 
     Result<SharedBytes> read_block(const std::string&, const manager::FetchBlock& request) override {
@@ -167,6 +178,15 @@ class FakeBackend : public gateway::Backend {
     bool is_operator_token(std::string_view given) const override { return given == token; }
 
   private:
+    std::optional<Hash256> version_of(const std::string& key) const {
+        const auto found = objects.find(key);
+        return found == objects.end() ? std::nullopt : std::optional(found->second.sha256);
+    }
+    Result<void> demand(const wire::Condition& condition, const std::string& key) const {
+        if (wire::holds(condition, version_of(key))) return {};
+        return fail(Errc::condition_failed, wire::describe_failure(condition, version_of(key)), "look again");
+    }
+
     std::mutex mutex_;
     std::map<Hash256, SharedBytes> blocks_;
     std::map<std::string, wire::TransactionRecord> transactions_;

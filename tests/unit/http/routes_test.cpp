@@ -1,3 +1,4 @@
+#include "actors/gateway/conditions.hpp"
 #include "actors/gateway/guards.hpp"
 #include "actors/gateway/range.hpp"
 #include "actors/gateway/routes.hpp"
@@ -178,8 +179,10 @@ TEST_CASE_METHOD(Fixture, "wrong headers of an upload are refused before anythin
                                                                 {"X-DWCP-Replicas", "two", 400},
                                                                 {"X-DWCP-Codec", "zip", 400},
                                                                 {"X-DWCP-SHA256", "abc", 400},
-                                                                {"If-None-Match", "*", 501},
-                                                                {"If-Match", "*", 501},
+                                                                {"If-None-Match", "x", 400},
+                                                                {"If-Match", "\"a\" \"b\"", 400},
+                                                                {"If-Match", ",", 400},
+                                                                {"If-Match", "*", 412},
                                                                 {"Content-Encoding", "gzip", 415}}) {
         CAPTURE(name, value);
         const auto answer = put("k", "x", {{name, value}});
@@ -356,6 +359,74 @@ TEST_CASE_METHOD(Fixture, "a client that has the object is told so") {
         CHECK(answer.ends_with("\r\n\r\n"));
     }
     CHECK(get("k", {{"If-None-Match", "\"x\""}})->status == 200);
+}
+
+TEST_CASE("entity tags are taken apart as RFC 9110 says") {
+    using gateway::parse_entity_tags;
+    CHECK(parse_entity_tags(" * ")->any);
+    const auto two = parse_entity_tags(R"("a,b" , W/"c",, )");
+    REQUIRE(two);
+    REQUIRE(two->tags.size() == 2);
+    CHECK(two->tags[0].opaque == "a,b");
+    CHECK_FALSE(two->tags[0].weak);
+    CHECK(two->tags[1].opaque == "c");
+    CHECK(two->tags[1].weak);
+    CHECK(parse_entity_tags(R"("")")->tags[0].opaque.empty());
+    for (const char* bad : {"", ",", "a", "\"a", "\"a\" \"b\"", "*, \"a\"", "w/\"a\"", "\"a b\"", "\"a\"x"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(parse_entity_tags(bad));
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "a read is served only in the version that the client names") {
+    const auto running = start();
+    put("k", "content");
+    const std::string etag = '"' + sha256("content") + '"';
+    CHECK(get("k", {{"If-Match", etag}})->status == 200);
+    CHECK(get("k", {{"If-Match", "*"}})->status == 200);
+    for (const std::string& other : {std::string("\"x\""), "W/" + etag}) {
+        const auto refused = get("k", {{"If-Match", other}});
+        CHECK(refused->status == 412);
+        CHECK(error_of(refused)["code"] == "condition_failed");
+        CHECK(refused->get_header_value("ETag") == etag);
+    }
+    CHECK(get("k", {{"If-Match", "x"}})->status == 400);
+    CHECK(get("k", {{"If-None-Match", "x"}})->status == 200);
+    CHECK(get("k", {{"If-Match", etag}, {"If-Match", "\"y\""}})->status == 200);
+    CHECK(client->Head("/v1/objects/k", {{"If-Match", "\"x\""}})->status == 412);
+    CHECK(get("k", {{"Range", "bytes=0-1"}, {"If-Range", "W/" + etag}})->status == 200);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "an object is created, replaced and deleted only in the version that the client names") {
+    backend.blind = GENERATE(false, true); // refused before the body, or where it is decided
+    const auto running = start();
+    const auto etag_of = [](const std::string& text) { return '"' + sha256(text) + '"'; };
+    const httplib::Headers create{{"If-None-Match", "*"}};
+    CHECK(put("k", "one", {{"If-Match", etag_of("zero")}})->status == 412);
+    CHECK(put("k", "one", create)->status == 201);
+    const auto refused = put("k", "two", create);
+    CHECK(refused->status == 412);
+    CHECK(error_of(refused)["code"] == "condition_failed");
+    CHECK(refused->has_header("ETag") == !backend.blind);
+    if (!backend.blind) CHECK(refused->get_header_value("ETag") == etag_of("one"));
+    CHECK(get("k")->body == "one");
+    CHECK(put("k", "two", {{"If-None-Match", etag_of("one")}})->status == 412);
+    CHECK(put("k", "two", {{"If-Match", etag_of("zero") + ", " + etag_of("one")}})->status == 201);
+    CHECK(put("k", "three", {{"If-Match", "W/" + etag_of("two")}})->status == 412);
+    CHECK(put("k", "three", {{"If-Match", "*"}, {"If-None-Match", "*"}})->status == 400);
+    std::string many = etag_of("0");
+    for (int i = 1; i < 17; ++i)
+        many += ", " + etag_of(std::to_string(i));
+    CHECK(put("k", "three", {{"If-Match", many}})->status == 400);
+
+    CHECK(client->Delete("/v1/objects/k", {{"If-Match", etag_of("one")}})->status == 412);
+    CHECK(client->Delete("/v1/objects/k", {{"If-Match", "\"no-hash\""}})->status == 412);
+    CHECK(get("k")->body == "two");
+    CHECK(client->Delete("/v1/objects/k", {{"If-Match", etag_of("two")}})->status == 200);
+    CHECK(client->Delete("/v1/objects/k", {{"If-Match", etag_of("two")}})->status == 412);
+    CHECK(client->Delete("/v1/objects/k")->status == 404);
+    if (!backend.blind) CHECK(backend.begun.size() == 2); // the others were refused before they began
 }
 
 TEST_CASE_METHOD(Fixture, "a first block that cannot be read is an error, a later one cuts the connection") {

@@ -79,6 +79,21 @@ wire::Manifest manifest(const std::string& key, const WorkloadId& workload,
     return manifest;
 }
 
+Hash256 raw_hash(std::uint64_t number) { return crypto::sha256(as_bytes(std::to_string(number))); }
+
+/// The content's hash in a manifest, by a number.
+wire::Manifest version(const std::string& key, const WorkloadId& workload, std::uint64_t number) {
+    auto object = manifest(key, workload, {});
+    object.sha256 = raw_hash(number);
+    return object;
+}
+
+Metadata::Outcome outcome_of(const Bytes& answer) {
+    const auto verdict = Metadata::read_answer(answer);
+    require_ok(verdict);
+    return verdict->outcome;
+}
+
 std::vector<std::string> keys_of(const Result<std::vector<StoredManifest>>& page) {
     require_ok(page);
     std::vector<std::string> keys;
@@ -158,6 +173,98 @@ TEST_CASE_METHOD(Member, "a commit that may be a forgotten one's repetition chan
     CHECK(apply_at(late, {false, "k", old_object, 1}, "w1") ==
           Bytes{static_cast<Byte>(Metadata::Outcome::replaced)});
     CHECK(metadata().find("k").value()->manifest.workload == "w1");
+}
+
+TEST_CASE_METHOD(Member, "a condition is decided by what is there when the command is applied") {
+    using Kind = wire::Condition::Kind;
+    using Outcome = Metadata::Outcome;
+    const wire::Condition create_only{Kind::absent, {}};
+    const wire::Condition version_1{Kind::is_one_of, {raw_hash(1)}};
+    int commands = 0;
+    const auto put = [&](std::uint64_t number, const wire::Condition& condition) {
+        const auto id = "w" + std::to_string(++commands);
+        return apply({false, "k", version("k", id, number), 0, condition}, id);
+    };
+    const auto erase_if = [&](const wire::Condition& condition) {
+        return apply({true, "k", {}, 0, condition}, "e" + std::to_string(++commands));
+    };
+    const auto now = [&] { return metadata().find("k").value()->manifest.sha256; };
+    CHECK(outcome_of(put(1, version_1)) == Outcome::condition_failed);
+    CHECK(outcome_of(erase_if(version_1)) == Outcome::condition_failed);
+    CHECK_FALSE(metadata().find("k").value());
+    CHECK(outcome_of(put(1, create_only)) == Outcome::created);
+    const auto refused = Metadata::read_answer(put(2, create_only));
+    require_ok(refused);
+    CHECK(refused->outcome == Outcome::condition_failed);
+    CHECK(refused->found.find(raw_hash(1).hex()) != std::string::npos);
+    CHECK(now() == raw_hash(1));
+    CHECK(outcome_of(put(2, version_1)) == Outcome::replaced);
+    CHECK(outcome_of(put(3, version_1)) == Outcome::condition_failed);
+    CHECK(outcome_of(put(3, {Kind::is_none_of, {raw_hash(2)}})) == Outcome::condition_failed);
+    CHECK(outcome_of(erase_if(version_1)) == Outcome::condition_failed);
+    CHECK(now() == raw_hash(2));
+    CHECK(outcome_of(put(3, {Kind::exists, {}})) == Outcome::replaced);
+    CHECK(outcome_of(erase_if({Kind::is_one_of, {raw_hash(1), raw_hash(3)}})) == Outcome::replaced);
+    CHECK_FALSE(metadata().find("k").value());
+    CHECK(outcome_of(erase_if({Kind::exists, {}})) == Outcome::condition_failed);
+}
+
+TEST_CASE_METHOD(Member, "a put whose condition fails gives its blocks back and keeps the object's") {
+    const auto old_block = block_number(1);
+    const auto new_block = block_number(2);
+    commit(manifest("k", "w1", {old_block}), {old_block});
+    require_ok(keeper().take_in(new_block, "w2"));
+    CHECK(outcome_of(
+              apply({false, "k", manifest("k", "w2", {new_block}), 0, {wire::Condition::Kind::absent, {}}},
+                    "w2")) == Metadata::Outcome::condition_failed);
+    CHECK(has(old_block));
+    CHECK_FALSE(has(new_block));
+}
+
+TEST_CASE_METHOD(Member, "a node whose record of the object is damaged decides no condition") {
+    store::Batch nonsense;
+    nonsense.put(store::Family::manifests, "k", Bytes(20, 0xee));
+    require_ok(store().write(nonsense, store::Sync::no));
+    for (const auto kind : {wire::Condition::Kind::absent, wire::Condition::Kind::exists})
+        CHECK(outcome_of(apply({false, "k", version("k", "w", 1), 0, {kind, {}}}, "w")) ==
+              Metadata::Outcome::undecided);
+    CHECK_FALSE(metadata().find("k"));
+    CHECK(outcome_of(apply({false, "k", version("k", "w", 1)}, "w")) == Metadata::Outcome::created);
+    CHECK(metadata().find("k").value());
+}
+
+TEST_CASE("of clients that race to create or to replace the same version exactly one wins, on every node") {
+    Random random(dwcp::test::seed());
+    Member a("a");
+    Member b("b");
+    std::optional<std::uint64_t> current; // the version of "k" as the model has it
+    std::uint64_t versions = 0;
+    for (int round = 0; round < 60; ++round) {
+        // Each client has seen the same state, and the lane orders their commands as it likes.
+        const auto racers = 2 + random.below(4);
+        const bool erases = current && random.below(4) == 0;
+        wire::Condition condition{wire::Condition::Kind::absent, {}};
+        if (current) condition = {wire::Condition::Kind::is_one_of, {raw_hash(*current)}};
+        std::uint64_t wins = 0;
+        for (std::uint64_t racer = 0; racer < racers; ++racer) {
+            const auto id = std::to_string(round) + "-" + std::to_string(racer);
+            const auto number = ++versions;
+            const wire::MetadataCommand command{
+                erases, "k", erases ? wire::Manifest{} : version("k", id, number), 0, condition};
+            const auto answer = a.apply(command, id);
+            REQUIRE(b.apply(command, id) == answer);
+            if (outcome_of(answer) == Metadata::Outcome::condition_failed) continue;
+            ++wins;
+            current = erases ? std::nullopt : std::optional(number);
+        }
+        REQUIRE(wins == 1);
+        for (auto* member : {&a, &b}) {
+            const auto found = member->metadata().find("k").value();
+            REQUIRE(found.has_value() == current.has_value());
+            if (found) REQUIRE(found->manifest.sha256 == raw_hash(*current));
+        }
+        if (random.below(10) == 0) b.restart_member();
+    }
 }
 
 TEST_CASE_METHOD(Member, "whoever waits for an entry waits until it is applied, also across a restart") {
@@ -260,10 +367,12 @@ TEST_CASE("every member that applies the same log answers and ends the same") {
         const auto key = "k" + std::to_string(random.below(5));
         const auto id = "w" + std::to_string(step);
         wire::MetadataCommand command{true, key, {}};
+        if (random.below(4) == 0) command.condition.kind = wire::Condition::Kind::exists;
         if (random.below(3) != 0) {
             const std::vector<EncodedBlock> some{blocks[random.below(6)], blocks[random.below(6)]};
             const std::vector<NodeName> places[] = {{"a", "b"}, {"a"}, {"b"}};
             command = {false, key, manifest(key, id, some, places[random.below(3)])};
+            if (random.below(3) == 0) command.condition.kind = wire::Condition::Kind::absent;
             for (auto* member : {&a, &b}) {
                 for (const auto& block : some)
                     require_ok(member->keeper().take_in(block, id));

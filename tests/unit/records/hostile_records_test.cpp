@@ -59,12 +59,19 @@ void feed(ByteView bytes) {
     if (const auto command = wire::decode_metadata_command(bytes)) {
         REQUIRE(wire::check_key(command->key));
         if (!command->erase) check_manifest(command->manifest);
+        REQUIRE(wire::check_condition(command->condition));
     }
     if (const auto record = wire::decode_journal_record(bytes)) {
         check_manifest(record->manifest);
         CHECK(record->placement.size() <= wire::kReplicasMax);
         CHECK(record->totals.by_codec.size() <= wire::kCodecsCountedMax);
         REQUIRE(wire::decode_journal_record(wire::encode(*record)) == *record);
+    }
+    if (const auto part = wire::decode_upload_part(bytes)) {
+        CHECK((part->number > 0 && part->number <= wire::kPartNumberMax));
+        CHECK(raw_bytes_of(part->blocks) == part->size_bytes);
+        check_refs(part->blocks, wire::kRefsPerIndexBlock);
+        REQUIRE(wire::decode_upload_part(wire::encode(*part)) == *part);
     }
     if (const auto record = wire::decode_transaction_record(bytes)) {
         REQUIRE(wire::decode_transaction_record(wire::encode(*record)) == *record);
@@ -80,6 +87,9 @@ std::vector<Bytes> samples() {
             wire::encode(wire::MetadataCommand{false, "k", sample_manifest()}),
             wire::encode(wire::MetadataCommand{true, "k/l", {}}),
             wire::encode(sample_journal_record()),
+            wire::encode(sample_part()),
+            wire::encode(wire::MetadataCommand{
+                true, "k", {}, 0, {wire::Condition::Kind::is_one_of, {hash_number(1)}}}),
             wire::encode(sample_transaction()),
             wire::encode(wire::NodeSpace{100, 50, true})};
 }
@@ -132,6 +142,22 @@ TEST_CASE("a digest of a wrong length is refused") {
     CHECK(code_of(wire::decode_manifest(short_digest)) == Errc::invalid_argument);
     const auto no_digest = build<wire::schema::TransactionRecord>([](auto out) { out.setProposer("p"); });
     CHECK(code_of(wire::decode_transaction_record(no_digest)) == Errc::invalid_argument);
+}
+
+TEST_CASE("an impossible condition or part is refused") {
+    using Kind = wire::Condition::Kind;
+    const auto code = [](const wire::Condition& condition) {
+        return code_of(wire::decode_metadata_command(wire::encode({true, "k", {}, 0, condition})));
+    };
+    CHECK(code({static_cast<Kind>(5), {}}) == Errc::invalid_argument);
+    CHECK(code({Kind::absent, {hash_number(1)}}) == Errc::invalid_argument);
+    CHECK(code({Kind::is_one_of, std::vector<Hash256>(wire::kConditionVersionsMax + 1)}) == Errc::too_large);
+
+    auto part = sample_part();
+    SECTION("number 0") { part.number = 0; }
+    SECTION("a number too high") { part.number = wire::kPartNumberMax + 1; }
+    SECTION("a wrong size") { ++part.size_bytes; }
+    CHECK(code_of(wire::decode_upload_part(wire::encode(part))) == Errc::invalid_argument);
 }
 
 TEST_CASE("a commit whose blocks do not add up to its size is refused") {

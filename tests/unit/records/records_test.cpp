@@ -53,6 +53,47 @@ TEST_CASE("a commit and an erase come back as they were") {
     const auto erased = require_value(wire::decode_metadata_command(wire::encode({true, "a/b", {}})));
     CHECK(erased.erase);
     CHECK(erased.key == "a/b");
+    CHECK(erased.condition.kind == wire::Condition::Kind::none);
+
+    using Kind = wire::Condition::Kind;
+    for (const auto& condition :
+         {wire::Condition{Kind::absent, {}}, wire::Condition{Kind::exists, {}},
+          wire::Condition{Kind::is_one_of, {hash_number(1), hash_number(2)}},
+          wire::Condition{Kind::is_one_of, {}}, wire::Condition{Kind::is_none_of, {hash_number(3)}}}) {
+        for (const bool erase : {true, false}) {
+            const wire::MetadataCommand command{erase, sample_manifest().key,
+                                                erase ? wire::Manifest{} : sample_manifest(), 7, condition};
+            CHECK(require_value(wire::decode_metadata_command(wire::encode(command))).condition == condition);
+        }
+    }
+}
+
+TEST_CASE("a condition holds as RFC 9110 says") {
+    using Kind = wire::Condition::Kind;
+    const auto a = hash_number(1), b = hash_number(2), c = hash_number(3);
+    struct Row {
+        wire::Condition condition;
+        bool of_none, of_a, of_c;
+    };
+    for (const auto& [condition, of_none, of_a, of_c] :
+         {Row{{Kind::none, {}}, true, true, true}, Row{{Kind::absent, {}}, true, false, false},
+          Row{{Kind::exists, {}}, false, true, true}, Row{{Kind::is_one_of, {a, b}}, false, true, false},
+          Row{{Kind::is_one_of, {}}, false, false, false},
+          Row{{Kind::is_none_of, {a, b}}, true, false, true}}) {
+        CAPTURE(static_cast<int>(condition.kind));
+        CHECK(wire::holds(condition, std::nullopt) == of_none);
+        CHECK(wire::holds(condition, a) == of_a);
+        CHECK(wire::holds(condition, c) == of_c);
+        CHECK(wire::check_condition(condition));
+    }
+    CHECK(wire::describe_failure({Kind::absent, {}}, a).find(a.hex()) != std::string::npos);
+    CHECK(wire::describe_failure({Kind::exists, {}}, std::nullopt) == "there is no such object");
+}
+
+TEST_CASE("a part of an upload comes back as it was") {
+    for (const std::size_t blocks : {std::size_t{0}, std::size_t{3}, wire::kRefsPerIndexBlock})
+        CHECK(require_value(wire::decode_upload_part(wire::encode(sample_part(blocks)))) ==
+              sample_part(blocks));
 }
 
 TEST_CASE("a commit with the longest manifest fits a command of the lane") {
@@ -60,7 +101,10 @@ TEST_CASE("a commit with the longest manifest fits a command of the lane") {
     manifest.key = std::string(wire::kKeyBytesMax, 'k');
     manifest.content_type = std::string(wire::kContentTypeBytesMax, 't');
     manifest.replicas.assign(wire::kReplicasMax, std::string(63, 'n'));
-    CHECK(wire::encode(wire::MetadataCommand{false, manifest.key, manifest}).size() < 32U << 10);
+    const wire::Condition condition{wire::Condition::Kind::is_one_of,
+                                    std::vector<Hash256>(wire::kConditionVersionsMax)};
+    CHECK(wire::encode(wire::MetadataCommand{false, manifest.key, manifest, 1, condition}).size() <
+          32U << 10);
 }
 
 TEST_CASE("a journal record comes back as it was, in every state") {

@@ -59,7 +59,16 @@ inline wire::JournalRecord sample_journal_record() {
     record.updated_ms = 1'700'000'000'456;
     record.index = 42;
     record.base = 41;
+    record.condition = {wire::Condition::Kind::is_one_of, {hash_number(1), hash_number(2)}};
+    record.failure = Errc::too_large;
+    record.expires_ms = 1'800'000'000'000;
+    record.pinned = CodecChoice{Codec::zstd, -3};
     return record;
+}
+
+inline wire::UploadPart sample_part(std::size_t blocks = 3) {
+    const auto list = refs(blocks);
+    return {10'000, raw_bytes_of(list), hash_number(98), 1'700'000'000'999, list};
 }
 
 inline wire::TransactionRecord sample_transaction() {
