@@ -23,9 +23,12 @@ std::string host_of(std::string_view authority) {
     return lower(authority.substr(0, authority.find(':')));
 }
 
-std::string token_remedy(const std::string& token_file) {
-    return fmt::format("send 'Authorization: Bearer TOKEN' with the token in {}",
-                       token_file.empty() ? "the node's data directory, file operator.token" : token_file);
+std::string remedy(const GuardOptions& options) {
+    const std::string token = fmt::format(
+        "send 'Authorization: Bearer TOKEN' with the token in {}",
+        options.token_file.empty() ? "the node's data directory, file operator.token" : options.token_file);
+    return options.tls ? "show a client's certificate (ops/certs client NAME --role ROLE), or " + token
+                       : token;
 }
 
 /// How the audit log calls it.
@@ -37,10 +40,10 @@ std::string name_of(const http::RouteSpec& route) {
 
 /// Sets Request::client.
 Result<void> authorise(http::Request& request, const http::RouteSpec& route, const Backend& backend,
-                       identity::Role local_role, const std::string& token_file) {
+                       const GuardOptions& options) {
     if (route.role != identity::Role::none)
-        if (auto allowed = check_same_machine(request); !allowed) return allowed;
-    auto client = identify(request, backend, local_role, token_file);
+        if (auto allowed = check_same_origin(request, options.tls); !allowed) return allowed;
+    auto client = identify(request, backend, options);
     if (!client) return std::unexpected(client.error());
     request.client = std::move(*client);
     if (request.client.may(route.role)) return {};
@@ -48,10 +51,11 @@ Result<void> authorise(http::Request& request, const http::RouteSpec& route, con
         fmt::format("'{} {}' needs the role {}", route.method, route.pattern, to_string(route.role));
     if (request.client.how == "certificate")
         return fail(Errc::permission_denied,
-                    fmt::format("{}; the certificate of {} gives {}", needed, request.client.name,
+                    fmt::format("{}; the certificate of {} {} gives {}", needed,
+                                request.certificate->subject.kind, request.client.name,
                                 to_string(request.client.role)),
-                    "use a certificate with that role: ops/certs makes one");
-    return fail(Errc::unauthenticated, needed, token_remedy(token_file));
+                    "use a certificate with that role: ops/certs client NAME --role ROLE");
+    return fail(Errc::unauthenticated, needed, remedy(options));
 }
 
 } // namespace
@@ -63,39 +67,45 @@ bool is_loopback_authority(std::string_view authority) {
     return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
 }
 
-Result<void> check_same_machine(const http::Request& request) {
+Result<void> check_same_origin(const http::Request& request, bool tls) {
     const auto refuse = [](const std::string& name, const std::string& value) {
-        return fail(Errc::permission_denied, fmt::format("{} '{}' is not this machine", name, value),
-                    "address the node as 127.0.0.1 or localhost, not from a page of another site");
+        return fail(Errc::permission_denied, fmt::format("{} '{}' is not this node", name, value),
+                    "address the node itself, not from a page of another site");
     };
-    for (auto [host, last] = request.headers.equal_range("Host"); host != last; ++host)
-        if (!is_loopback_authority(host->second)) return refuse("Host", host->second);
+    const auto is_own = [&](std::string_view authority) {
+        if (!tls) return is_loopback_authority(authority);
+        const auto host = request.header("Host");
+        return host && lower(*host) == lower(authority);
+    };
+    if (!tls) {
+        for (auto [host, last] = request.headers.equal_range("Host"); host != last; ++host)
+            if (!is_own(host->second)) return refuse("Host", host->second);
+    }
     if (const auto origin = request.header("Origin")) {
         const std::size_t scheme = origin->find("://");
-        if (scheme == std::string::npos ||
-            !is_loopback_authority(std::string_view(*origin).substr(scheme + 3)))
+        if (scheme == std::string::npos || !is_own(std::string_view(*origin).substr(scheme + 3)))
             return refuse("Origin", *origin);
     }
     return {};
 }
 
 Result<identity::Principal> identify(const http::Request& request, const Backend& backend,
-                                     identity::Role local_role, const std::string& token_file) {
+                                     const GuardOptions& options) {
     constexpr std::string_view kScheme = "Bearer ";
     if (request.certificate) return request.certificate->principal();
     const auto given = request.header("Authorization");
-    if (!given) return identity::Principal{local_role, "local", "loopback"};
+    if (!given && options.tls) return identity::Principal{identity::Role::none, "", "none"};
+    if (!given) return identity::Principal{options.local_role, "local", "loopback"};
     if (given->starts_with(kScheme) &&
         backend.is_operator_token(std::string_view(*given).substr(kScheme.size())))
         return identity::Principal{identity::Role::admin, "local", "token"};
-    return fail(Errc::unauthenticated, "this is not the operator token of this node",
-                token_remedy(token_file));
+    return fail(Errc::unauthenticated, "this is not the operator token of this node", remedy(options));
 }
 
-http::Guard make_guard(Backend& backend, identity::Role local_role, std::string token_file) {
-    return [&backend, local_role, token_file = std::move(token_file)](
+http::Guard make_guard(Backend& backend, GuardOptions options) {
+    return [&backend, options = std::move(options)](
                http::Request& request, const http::RouteSpec& route) -> std::optional<http::Response> {
-        auto allowed = authorise(request, route, backend, local_role, token_file);
+        auto allowed = authorise(request, route, backend, options);
         if (allowed) return std::nullopt;
         if (route.method != "GET")
             backend.refused({name_of(route), nlohmann::json::object(), request.client, request.peer},

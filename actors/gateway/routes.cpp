@@ -132,7 +132,7 @@ http::Response find_workload(const http::Request& request, Backend& backend) {
 } // namespace
 
 void register_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options) {
-    server.set_guard(make_guard(backend, options.local_role, options.operator_token_file));
+    server.set_guard(make_guard(backend, {options.local_role, options.operator_token_file, options.tls}));
     const auto shared = std::make_shared<Shared>(backend, options);
     const auto add = [&](http::RouteSpec spec, auto handler) {
         server.route(std::move(spec), http::Handler([shared, handler](http::Request& request) {

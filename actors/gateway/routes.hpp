@@ -27,8 +27,9 @@ struct RouteOptions {
     std::size_t block_threads = 16;
     /// Where an operator finds the token; said in the refusal of a request without it.
     std::string operator_token_file;
-    /// What a client on this machine may do without a token.
+    /// What a client on this machine may do without a token, unless the server speaks TLS.
     identity::Role local_role = identity::Role::writer;
+    bool tls = false; ///< Whether it does: a client is then its certificate's role, or none.
 };
 
 /// Before the server starts. `backend` must outlive `server`.
