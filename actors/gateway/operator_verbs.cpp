@@ -75,11 +75,13 @@ OperatorVerb here_only(OperatorVerb verb) {
 
 std::vector<OperatorVerb> observation() {
     return {
-        question("status", "/v1/status",
-                 {"How a node is doing.",
-                  "`node`, `site`, `cluster`, `version`, `state` (`running` or `draining`), `uptime_s`, "
-                  "`health`, `alerts` (each `name`, `severity`, `detail`), `actors`, `restarts_total`, "
-                  "`workloads` by state, `store`, `lanes`."}),
+        question(
+            "status", "/v1/status",
+            {"How a node is doing.",
+             "`node`, `site`, `cluster`, `version`, `state` (`running` or `draining`), `uptime_s`, "
+             "`health`, `alerts` (each `name`, `severity`, `detail`), `actors`, `restarts_total`, "
+             "`workloads` by state, `store`, `lanes`, `tls` (`enabled`, and with it the `certificate` in "
+             "use, its `serial`, `until_ms` and `ca_until_ms`)."}),
         question(
             "nodes", "/v1/nodes",
             {"The nodes of the cluster as this one sees them.",

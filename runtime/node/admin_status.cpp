@@ -30,6 +30,16 @@ json workload_counts(const AdminServices& services) {
     return counts;
 }
 
+json tls_state(const tls::Context* tls) {
+    if (tls == nullptr) return {{"enabled", false}};
+    const tls::Certificate own = tls->own();
+    return {{"enabled", true},
+            {"certificate", own.subject.uri()},
+            {"serial", own.serial},
+            {"until_ms", own.until_ms},
+            {"ca_until_ms", tls->ca_until_ms()}};
+}
+
 json status(const AdminServices& services) {
     const auto checks = services.health.report();
     std::uint64_t restarts = 0;
@@ -49,6 +59,7 @@ json status(const AdminServices& services) {
             {"health", checks["status"]},
             {"actors", children.size()},
             {"restarts_total", restarts},
+            {"tls", tls_state(services.tls.get())},
             {"workloads", workload_counts(services)},
             {"store",
              {{"blocks_bytes", stats.blocks_bytes},

@@ -16,6 +16,7 @@
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/links/data/data_plane.hpp"
 #include "runtime/store/store.hpp"
+#include "runtime/tls/context.hpp"
 
 #include <caf/actor_system.hpp>
 #include <nlohmann/json.hpp>
@@ -47,6 +48,7 @@ struct AdminServices {
     std::uint32_t manager_instances = 0;
     std::string control_address;
     TimePoint started;
+    std::shared_ptr<const tls::Context> tls; ///< Null: this node speaks plain text.
 };
 
 using VerbHandler = std::function<Result<nlohmann::json>(const gateway::AdminCall&)>;

@@ -2,11 +2,13 @@
 #include "runtime/config/config.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/node.hpp"
+#include "runtime/node/own_tls.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/signal.h>
@@ -24,6 +26,7 @@ sigset_t block_signals() {
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     return set;
@@ -38,11 +41,14 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int wait_for_signal(const sigset_t& set) {
-    int number = 0;
-    while (sigwait(&set, &number) != 0) {
+/// The next signal that asks for the end; SIGHUP asks for `reload`.
+int wait_for_signal(const sigset_t& set, const std::function<void()>& reload) {
+    for (;;) {
+        int number = 0;
+        if (sigwait(&set, &number) != 0) continue;
+        if (number != SIGHUP) return number;
+        reload();
     }
-    return number;
 }
 
 int run(const dwcp::config::NodeConfig& config) {
@@ -58,10 +64,10 @@ int run(const dwcp::config::NodeConfig& config) {
         if (!node.error().remedy.empty()) std::fprintf(stderr, "  try: %s\n", node.error().remedy.c_str());
         return kExitFailed;
     }
-    const int first = wait_for_signal(signals);
+    const int first = wait_for_signal(signals, [&] { (*node)->reload(); });
     dwcp::log::info("signal", {{"number", first}, {"action", "draining; a second signal forces the end"}});
     std::thread([signals] {
-        const int second = wait_for_signal(signals);
+        const int second = wait_for_signal(signals, [] {});
         dwcp::log::warn("signal", {{"number", second}, {"action", "forced end"}});
         dwcp::log::shutdown();
         _exit(128 + second);
@@ -122,6 +128,10 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (check) {
+        if (const auto tls = dwcp::node::load_own_tls(*config); !tls) {
+            std::fprintf(stderr, "%s\n", tls.error().render().c_str());
+            return kExitConfig;
+        }
         std::printf("%s: ok: node %s of cluster %s, %zu peer(s)\n", path.c_str(), config->name.c_str(),
                     config->cluster_id.c_str(), config->peers.size());
         return 0;

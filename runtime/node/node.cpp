@@ -20,6 +20,8 @@
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin.hpp"
 #include "runtime/node/health.hpp"
+#include "runtime/node/own_tls.hpp"
+#include "runtime/tls/certificate_watch.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -75,6 +77,7 @@ class RunningNode final : public Node {
     void grow_tree();
     void listen();
     bool drain() override;
+    void reload() override;
 
   private:
     void end();
@@ -96,6 +99,8 @@ class RunningNode final : public Node {
     EventRing events_;
     identity::Identity identity_;
     std::string operator_token_;
+    std::shared_ptr<tls::Context> tls_; ///< Null: plain text, on loopback only.
+    std::unique_ptr<tls::CertificateWatch> certificates_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<audit::AuditLog> audit_;
     std::unique_ptr<identity::TrustStore> trust_;
@@ -137,6 +142,8 @@ void RunningNode::open_state() {
     log::configure(
         {config_.log_level, config_.log_format, config_.log_file, config_.name, identity_.incarnation});
     log::info("node_starting", {{"version", DWCP_VERSION}, {"public_key", identity_.public_key().hex()}});
+    tls_ = need(load_own_tls(config_));
+    if (tls_) certificates_ = std::make_unique<tls::CertificateWatch>(tls_, tls_files(config_), events_);
     store_ = need(store::Store::open({config_.data_dir + "/store", kStoreMemoryBytes}));
     audit_ = need(audit::AuditLog::open(*store_, config_.name));
     keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
@@ -162,10 +169,16 @@ void RunningNode::open_state() {
                 next_sweep = now + kSweepEvery;
             }
             keeper_->collect_due();
+            if (certificates_) certificates_->look(unix_now_ms());
             lock.lock();
             sweep_wake_.wait_for(lock, kCollectEvery, [this] { return ending_; });
         }
     });
+}
+
+void RunningNode::reload() {
+    if (!certificates_) return;
+    if (const auto reloaded = certificates_->reload(); reloaded && !*reloaded) log::info("tls_unchanged");
 }
 
 // --- links
@@ -324,9 +337,10 @@ std::vector<supervisor::Child> RunningNode::children() {
 
 void RunningNode::grow_tree() {
     health_ = std::make_unique<Health>(*system_, resolver_, board_, *store_, *control_);
-    admin_ = std::make_unique<Admin>(AdminServices{
-        identity_, *system_, resolver_, board_, events_, *store_, *control_, *data_, *health_, *audit_,
-        draining_, config_.manager_instances, config_.control.text(), std::chrono::steady_clock::now()});
+    admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_,
+                                                   *control_, *data_, *health_, *audit_, draining_,
+                                                   config_.manager_instances, config_.control.text(),
+                                                   std::chrono::steady_clock::now(), tls_});
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
     supervisor_ =
@@ -361,6 +375,7 @@ void RunningNode::listen() {
     routes.object_bytes_max = config_.object_bytes_max;
     routes.operator_token_file = config_.data_dir + "/operator.token";
     routes.local_role = config_.http_local_role;
+    routes.tls = tls_ != nullptr;
     gateway::register_routes(*http_, *backend_, routes);
     http::Options server;
     server.host = config_.http.host;

@@ -23,6 +23,8 @@ class Node {
 
     /// False if requests were still under way at the configured deadline; they are then cut.
     virtual bool drain() = 0;
+    /// Takes replaced certificate files into use now, and tells by an event what came of it.
+    virtual void reload() = 0;
 };
 
 } // namespace dwcp::node
