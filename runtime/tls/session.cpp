@@ -135,7 +135,10 @@ Error SslSession::describe_failure(int code, std::string_view doing) {
     }
     const unsigned long reason = ERR_peek_error();
     if (code == SSL_ERROR_SSL && ERR_GET_LIB(reason) == ERR_LIB_SSL) {
-        if (auto alert = describe_alert(ERR_GET_REASON(reason), address_)) return *alert;
+        if (auto alert = describe_alert(ERR_GET_REASON(reason), address_)) {
+            refused_by_peer_ = true;
+            return *alert;
+        }
         if (ERR_GET_REASON(reason) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
             return {Errc::unauthenticated, address_ + " showed no certificate",
                     "nodes need one of ops/certs node, named in [tls]"};

@@ -49,6 +49,8 @@ class Session {
 
     /// After the handshake; nullopt: the client showed none.
     virtual const std::optional<Certificate>& peer() const = 0;
+    /// After an error: it was the peer that refused, and said so by an alert.
+    virtual bool refused_by_peer() const = 0;
 };
 
 } // namespace dwcp::tls

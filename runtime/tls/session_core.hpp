@@ -29,6 +29,7 @@ class SslSession final : public Session {
     std::size_t pending() const override;
     void close() override;
     const std::optional<Certificate>& peer() const override { return peer_; }
+    bool refused_by_peer() const override { return refused_by_peer_; }
 
     /// OpenSSL asks, during the handshake, whether the peer's chain is good. 1: yes; 0: no, and handshake()
     /// will say why.
@@ -46,6 +47,7 @@ class SslSession final : public Session {
     const std::string address_;
     SslPtr ssl_;
     bool established_ = false;
+    bool refused_by_peer_ = false;
     std::optional<Error> refusal_; ///< Ours, of the peer's certificate.
     std::optional<Error> failed_;  ///< After it nothing works any more.
     std::optional<Certificate> peer_;
