@@ -40,6 +40,14 @@ void ClientStream::on_connected() {
     if (const int error = connect_error(fd()); error != 0) {
         return end(std::string("connecting failed: ") + std::strerror(error));
     }
+    if (!core_.options.tls) return greet();
+    stage_ = Stage::securing;
+    secure_with(core_.options.tls->connect(fd().get(), peer_.name()));
+}
+
+void ClientStream::on_insecure(const std::string& end, const Error& why) { peer_.on_refusal(end, why); }
+
+void ClientStream::greet() {
     stage_ = Stage::greeting;
     hello_ = make_hello(core_.self);
     send(wire::FrameKind::hello, 0, wire::encode_hello(hello_));

@@ -1,5 +1,6 @@
-// A stream that was dialled here: connects, proves who we are, then carries requests of its peer as credit
-// allows.
+// A stream that was dialled here: connects, does the TLS handshake where there is TLS (the other end's
+// certificate must be the peer's that was meant), proves who we are, then carries requests of its peer as
+// credit allows.
 #pragma once
 
 #include "runtime/links/data/request.hpp"
@@ -38,13 +39,17 @@ class ClientStream final : public Stream {
     std::uint64_t resent_segments() const { return resent_; }
 
   private:
-    enum class Stage : std::uint8_t { connecting, greeting, waiting, up };
+    enum class Stage : std::uint8_t { connecting, securing, greeting, waiting, up };
 
     void on_frame(wire::Frame& frame) override;
     void on_bad_frame(wire::FrameError error) override;
     bool expects_progress() const override { return !in_flight_.empty() || Stream::expects_progress(); }
 
+    void on_secured() override { greet(); }
+    void on_insecure(const std::string& end, const Error& why) override;
+
     void on_connected();
+    void greet();
     void on_ack(const wire::Frame& frame);
     void on_refused(const wire::Frame& frame);
     void on_credit(const wire::Frame& frame);

@@ -54,6 +54,8 @@ struct Core {
     std::map<NodeName, std::uint32_t> server_streams; ///< Accepted and authenticated, by peer.
 
     std::vector<std::shared_ptr<Stream>> to_flush; ///< Streams with new output, written at the end of a turn.
+    /// Streams that used up their turn and may have input in TLS's own buffers, of which epoll knows nothing.
+    std::vector<std::shared_ptr<Stream>> to_read;
 
     /// Counts a refusal and records it as an event, unless the same was told a moment ago. `end`: "here" if
     /// this node refused, "peer" if it was refused.

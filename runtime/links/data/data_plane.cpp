@@ -97,9 +97,23 @@ std::vector<std::size_t> budgets(const Streams& ready, FlowOf flow_of) {
     return out;
 }
 
+/// Where `host` is, if this data plane may go there.
+Result<SocketAddress> permitted(const std::string& what, const std::string& host, std::uint16_t port,
+                                const DataPlaneOptions& options) {
+    auto address = resolve(host, port);
+    if (!address || options.tls || is_loopback(*address)) return address;
+    return fail(Errc::invalid_argument, what + " is " + host + ", which is not a loopback address",
+                "give every node a certificate (ops/certs) and set [tls], or use 127.0.0.1: blocks leave "
+                "the machine only with TLS");
+}
+
 Result<void> Plane::open() {
+    const DataPlaneOptions& options = core_.options;
+    if (auto ok = permitted("the data listen address", options.listen_host, options.listen_port, options);
+        !ok)
+        return std::unexpected(ok.error());
     if (auto opened = core_.loop.open(); !opened) return opened;
-    auto listener = listen_on(core_.options.listen_host, core_.options.listen_port);
+    auto listener = listen_on(options.listen_host, options.listen_port);
     if (!listener) return std::unexpected(listener.error());
     auto port = local_port(*listener);
     if (!port) return std::unexpected(port.error());
@@ -119,7 +133,7 @@ Plane::~Plane() {
 }
 
 void Plane::add_peer(const DataPeer& peer) {
-    auto address = resolve(peer.host, peer.port);
+    auto address = permitted("the data address of " + peer.name, peer.host, peer.port, core_.options);
     if (!address)
         log::warn("data_peer_address", {{"peer", peer.name}, {"message", address.error().render()}});
     auto outstanding = std::make_shared<Outstanding>(0);
@@ -244,6 +258,13 @@ void Plane::handle(std::span<const epoll_event> events) {
             ready.push_back({static_cast<Stream*>(event.data.ptr), event.events});
         }
     }
+    // Kept to the end of this: what ended in the last turn has no other owner any more.
+    const auto with_input = std::exchange(core_.to_read, {});
+    for (const auto& stream : with_input) {
+        const bool listed =
+            std::ranges::any_of(ready, [&](const Ready& item) { return item.stream == stream.get(); });
+        if (!listed) ready.push_back({stream.get(), EPOLLIN});
+    }
     const auto shares =
         budgets(ready, [](const Ready& item) -> std::string_view { return item.stream->flow(); });
     for (std::size_t i = 0; i < ready.size(); ++i) {
@@ -322,7 +343,8 @@ void Plane::finish_turn() {
 
 bool Plane::more_to_do() const {
     const auto wants = [](const auto& entry) { return entry.second->pump_wanted(); };
-    return !core_.to_flush.empty() || std::any_of(peers_.begin(), peers_.end(), wants);
+    return !core_.to_flush.empty() || !core_.to_read.empty() ||
+           std::any_of(peers_.begin(), peers_.end(), wants);
 }
 
 void Plane::flush() {
@@ -361,6 +383,9 @@ void Plane::close_all() {
     for (const auto& [name, peer] : peers_)
         peer->fail_all(why);
     core_.to_flush.clear();
+    core_.to_read.clear();
+    for (const auto& [key, stream] : streams_)
+        stream->end("the data plane is stopping");
     streams_.clear();
     peers_.clear();
 }

@@ -12,6 +12,11 @@
 // Handshake: both ends prove their Ed25519 key over a transcript of both nonces, cluster id, names,
 // incarnations and wire version; another cluster, an unknown key or an older wire version is refused, and
 // both ends say why.
+//
+// With TLS every stream, dialled or accepted, begins with a TLS handshake in which both ends show a node's
+// certificate of the cluster; the time for both handshakes together is connect_timeout_ms. The certificate
+// must name the peer that was dialled, or that the hello then claims to be. Without TLS nothing leaves
+// loopback. After Context::reload() new streams use the new material; those that are open go on as they are.
 #pragma once
 
 #include "protocols/base/clock.hpp"
@@ -19,6 +24,7 @@
 #include "protocols/wire/block.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/identity/identity.hpp"
+#include "runtime/tls/context.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -63,6 +69,7 @@ struct DataPlaneOptions {
     std::uint32_t reconnect_max_ms = 5000;
     /// A silent stream is probed at a third of it and closed at the whole; at half of it with work under way.
     std::uint32_t idle_timeout_ms = 15000;
+    std::shared_ptr<tls::Context> tls; ///< Null: plain text, loopback only.
 };
 
 struct PeerDataStatus {
@@ -87,6 +94,8 @@ class DataPlane {
     using Missing = std::function<void(Result<std::vector<Hash256>>)>;
     using Fetched = std::function<void(Result<EncodedBlock>)>;
 
+    /// Errc::invalid_argument for a listen address beyond loopback without TLS; Errc::io_error as the system
+    /// says.
     static Result<std::unique_ptr<DataPlane>> start(const DataPlaneOptions& options,
                                                     const identity::Identity& self,
                                                     identity::TrustStore& trust, BlockService& service,
@@ -95,6 +104,7 @@ class DataPlane {
     virtual ~DataPlane() = default;
 
     virtual std::uint16_t port() const = 0;
+    /// A peer beyond loopback is not dialled without TLS: its status says so.
     virtual void add_peer(const DataPeer& peer) = 0;
 
     /// Ships a block. Done: the peer has verified and written it (durable only after sync()).

@@ -34,6 +34,13 @@ Result<void> accepts(const identity::Identity& self, const wire::Hello& dialler)
                 "give every node its own name, and no node its own address as a peer");
 }
 
+Result<void> certified(const wire::Hello& dialler, const NodeName& certificate) {
+    if (dialler.name == certificate) return {};
+    return fail(Errc::unauthenticated,
+                "node '" + dialler.name + "' shows the certificate of node '" + certificate + "'",
+                "give each node the certificate that ops/certs made for it");
+}
+
 wire::HelloAck make_ack(const identity::Identity& self, const wire::Hello& dialler,
                         const wire::Hello& acceptor) {
     return {acceptor, self.key->sign(wire::handshake_transcript(wire::Role::acceptor, dialler, acceptor))};

@@ -19,6 +19,8 @@ wire::Hello make_hello(const identity::Identity& self);
 
 /// Acceptor, first message: same cluster, and not ourselves.
 Result<void> accepts(const identity::Identity& self, const wire::Hello& dialler);
+/// Acceptor with TLS: the dialler is the node whose certificate it has shown.
+Result<void> certified(const wire::Hello& dialler, const NodeName& certificate);
 wire::HelloAck make_ack(const identity::Identity& self, const wire::Hello& dialler,
                         const wire::Hello& acceptor);
 /// Dialler: the acceptor is the node we meant to reach, and trusted.

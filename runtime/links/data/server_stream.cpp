@@ -3,16 +3,66 @@
 #include "protocols/wire/crc32c.hpp"
 #include "runtime/links/data/handshake.hpp"
 
+#include <sys/socket.h>
+
 namespace dwcp::links {
 namespace {
 
 /// What a sync or fetch weighs against blocks in the fairness between peers: a disk operation, not nothing.
 constexpr std::uint64_t kQuestionCostBytes = 64U << 10;
 
+/// With which every TLS connection begins: the content type of a handshake record (RFC 8446, 5.1). A frame
+/// begins with a letter.
+constexpr Byte kTlsHandshake = 0x16;
+
+Error plain_at_tls(const NodeName& self) {
+    return {Errc::invalid_argument, "the data port of node '" + self + "' was called in plain text",
+            "it takes only TLS: give the node that called a [tls] of the same cluster"};
+}
+
+Error tls_at_plain(const NodeName& self) {
+    return {Errc::invalid_argument, "the data port of node '" + self + "' was called with TLS",
+            "give it a [tls] too, or take [tls] from the node that called"};
+}
+
 } // namespace
 
 ServerStream::ServerStream(Core& core, Fd fd, std::string source)
-    : Stream(core, std::move(fd), false), source_(std::move(source)), flow_(kUnauthenticated) {}
+    : Stream(core, std::move(fd), false), source_(std::move(source)), flow_(kUnauthenticated) {
+    if (core_.options.tls) secure_with(core_.options.tls->accept(this->fd().get(), tls::Clients::nodes));
+}
+
+void ServerStream::on_readable(std::size_t budget_bytes) {
+    if (stage_ == Stage::opening) look_at_first_byte();
+    Stream::on_readable(budget_bytes);
+}
+
+// Told apart before either is spoken, so that each side reads why in words that it understands: a plain
+// dialler in a frame, one with TLS from its own library, which finds no TLS in the frame.
+void ServerStream::look_at_first_byte() {
+    Byte first = 0;
+    if (::recv(fd().get(), &first, 1, MSG_PEEK) != 1) return; // nothing yet, or an end that is seen later
+    stage_ = Stage::hello;
+    const bool speaks_tls = first == kTlsHandshake;
+    const bool wants_tls = core_.options.tls != nullptr;
+    if (speaks_tls == wants_tls) return;
+    channel().drop_session();
+    turn_away(wants_tls ? plain_at_tls(core_.self.name) : tls_at_plain(core_.self.name));
+}
+
+void ServerStream::on_secured() { certified_ = channel().session()->peer()->subject.name; }
+
+void ServerStream::on_insecure(const std::string& end, const Error& why) {
+    core_.record_refusal(source_, end, why);
+}
+
+void ServerStream::on_handshake_late() {
+    core_.record_refusal(
+        certified_.empty() ? source_ : certified_, "here",
+        {Errc::deadline_exceeded,
+         "it did not say who it is within " + std::to_string(core_.options.connect_timeout_ms) + " ms",
+         "if it is a node of this cluster, look at the load and the link between"});
+}
 
 void ServerStream::on_bad_frame(wire::FrameError error) {
     if (authenticated()) {
@@ -29,6 +79,8 @@ void ServerStream::on_bad_frame(wire::FrameError error) {
 
 void ServerStream::on_frame(wire::Frame& frame) {
     switch (stage_) {
+    case Stage::opening:
+        break;
     case Stage::hello:
         if (frame.prefix.kind == wire::FrameKind::hello) return on_hello(frame);
         break;
@@ -47,6 +99,9 @@ void ServerStream::on_hello(const wire::Frame& frame) {
     if (!hello) return bad_frame(wire::FrameError::bad_header);
     dialler_ = std::move(*hello);
     if (const auto ok = accepts(core_.self, dialler_); !ok) return turn_away(ok.error());
+    if (channel().session()) {
+        if (const auto ok = certified(dialler_, certified_); !ok) return turn_away(ok.error());
+    }
     acceptor_ = make_hello(core_.self);
     send(wire::FrameKind::hello_ack, 0, wire::encode_hello_ack(make_ack(core_.self, dialler_, acceptor_)));
     stage_ = Stage::proof;

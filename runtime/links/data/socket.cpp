@@ -83,6 +83,13 @@ Result<SocketAddress> resolve(const std::string& host, std::uint16_t port) {
     return SocketAddress{{begin, begin + found->ai_addrlen}, found->ai_family};
 }
 
+bool is_loopback(const SocketAddress& address) {
+    if (address.family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address.bytes.data())->sin6_addr);
+    const auto& in = *reinterpret_cast<const sockaddr_in*>(address.bytes.data());
+    return address.family == AF_INET && (ntohl(in.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+}
+
 Result<Fd> listen_on(const std::string& host, std::uint16_t port) {
     const auto address = resolve(host, port);
     if (!address) return std::unexpected(address.error());

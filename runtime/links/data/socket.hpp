@@ -36,6 +36,9 @@ struct SocketAddress {
 /// Looks a host up. Numeric addresses do not touch the network; names may block on DNS.
 Result<SocketAddress> resolve(const std::string& host, std::uint16_t port);
 
+/// Of this machine only: 127.0.0.0/8 or ::1.
+bool is_loopback(const SocketAddress& address);
+
 Result<Fd> listen_on(const std::string& host, std::uint16_t port);
 Result<std::uint16_t> local_port(const Fd& fd);
 

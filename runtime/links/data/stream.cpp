@@ -4,10 +4,6 @@
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 namespace dwcp::links {
 namespace {
@@ -25,23 +21,27 @@ constexpr std::uint64_t kProgressBytes = 1024;
 constexpr std::size_t kQueuedFramesMax = 1024;
 /// Probes before a silent stream is given up.
 constexpr int kProbes = 3;
+/// Read from a peer that takes nothing more, in case it has said why: more than any refusal.
+constexpr std::size_t kLastWordsBytes = 64U << 10;
 
 } // namespace
 
 Stream::Stream(Core& core, Fd fd, bool dialled)
-    : core_(core), opened_(core.now), fd_(std::move(fd)), decoder_([&core] { return core.buffers.take(); }),
-      watching_output_(dialled), heard_(core.now), progress_(core.now), probed_(core.now) {}
+    : core_(core), opened_(core.now), channel_(std::move(fd)),
+      decoder_([&core] { return core.buffers.take(); }), watching_output_(dialled), heard_(core.now),
+      progress_(core.now), probed_(core.now) {}
 
 void Stream::end(std::string reason) {
     if (ended_) return;
     ended_ = true;
     end_reason_ = std::move(reason);
+    if (established_ && channel_.session()) channel_.close_output();
 }
 
 void Stream::bad_frame(wire::FrameError error) {
     if (ended_) return;
     on_bad_frame(error);
-    if (refusing_) return; // it is told why first
+    if (refusing()) return; // it is told why first
     // Anybody can send garbage to the port: only a known peer's is worth a warning, all of it is counted.
     log::write(established_ ? log::Level::warn : log::Level::debug, "data_bad_frame",
                {{"peer", flow()}, {"reason", wire::to_string(error)}});
@@ -53,42 +53,79 @@ void Stream::set_established() {
     decoder_.set_authenticated();
 }
 
+void Stream::secure_with(std::unique_ptr<tls::Session> session) { channel_.secure_with(std::move(session)); }
+
+// One step of the TLS handshake, if there is one; true once frames may be moved.
+bool Stream::secured() {
+    if (ended_ || !channel_.securing()) return !ended_;
+    const auto done = channel_.secure();
+    if (!done) {
+        fail_security(channel_.session()->refused_by_peer() ? "peer" : "here", done.error());
+    } else if (*done) {
+        on_secured();
+        plan_read(); // frames may have come with the end of the handshake
+    }
+    watch();
+    return !ended_ && !channel_.securing();
+}
+
+void Stream::fail_security(const std::string& end_of_link, const Error& why) {
+    if (why.code == Errc::unavailable) return end(why.message);
+    on_insecure(end_of_link, why);
+    if (end_of_link == "peer") return end("refused: " + why.message);
+    // TLS has told the peer. Its word must not be lost to a reset, so what comes meanwhile is still taken.
+    channel_.drop_session();
+    refusal_ = "refused: " + why.message;
+    channel_.close_output();
+}
+
+// The dialler of TLS 1.3 is done before its certificate is looked at, so it may read the refusal only here.
+void Stream::fail_moving(const Error& why) {
+    const bool refused = !established_ && channel_.session() && channel_.session()->refused_by_peer();
+    if (refused) return fail_security("peer", why);
+    end(refusing() ? refusal_ : why.message);
+}
+
 void Stream::on_readable(std::size_t budget_bytes) {
+    read_planned_ = false;
+    if (!secured()) return;
     while (!ended_ && budget_bytes > 0) {
         const std::size_t received = receive(budget_bytes);
-        if (received == 0) return;
+        if (received == 0) break;
         heard_ = progress_ = core_.now;
         budget_bytes -= received;
         handle_frames();
     }
+    if (ended_ || !channel_.session()) return;
+    if (budget_bytes == 0) plan_read();
+    if (channel_.sending_wants_input()) plan_flush();
+    if (channel_.wants_output()) watch();
 }
 
 std::size_t Stream::receive(std::size_t budget_bytes) {
     std::array<Byte, 256> ignored;
-    std::array<iovec, 2> parts{};
-    std::size_t wanted = 0;
-    const auto buffers =
-        refusing_ ? std::array{std::span<Byte>(ignored), std::span<Byte>()} : decoder_.buffers();
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        const std::size_t size = std::min(buffers[i].size(), budget_bytes - wanted);
-        parts[i] = {buffers[i].data(), size};
-        wanted += size;
+    auto into = refusing() ? std::array{std::span<Byte>(ignored), std::span<Byte>()} : decoder_.buffers();
+    into[0] = into[0].first(std::min(into[0].size(), budget_bytes));
+    into[1] = into[1].first(std::min(into[1].size(), budget_bytes - into[0].size()));
+    const auto received = channel_.receive(into);
+    if (!received) {
+        fail_moving(received.error());
+        return 0;
     }
-    const ssize_t received = ::readv(fd_.get(), parts.data(), static_cast<int>(parts.size()));
-    if (received > 0) {
-        if (!refusing_) decoder_.commit(static_cast<std::size_t>(received));
-        return static_cast<std::size_t>(received);
-    }
-    if (received == 0) {
-        end(refusing_ ? "refused" : "closed by the peer");
-    } else if (errno != EAGAIN && errno != EINTR) {
-        end(std::string("receiving failed: ") + std::strerror(errno));
-    }
-    return 0;
+    if (received->bytes > 0 && !refusing()) decoder_.commit(received->bytes);
+    if (received->ended) end(refusing() ? refusal_ : "closed by the peer");
+    return received->bytes;
+}
+
+// Epoll knows only of bytes in the socket, not of those that TLS has already taken from it.
+void Stream::plan_read() {
+    if (read_planned_) return;
+    read_planned_ = true;
+    core_.to_read.push_back(shared_from_this());
 }
 
 void Stream::handle_frames() {
-    while (!ended_ && !refusing_) {
+    while (!ended_ && !refusing()) {
         auto frame = decoder_.next();
         if (!frame) {
             bad_frame(frame.error());
@@ -116,6 +153,10 @@ void Stream::send(wire::FrameKind kind, std::uint64_t id, std::span<const std::u
             std::move(payload), credit};
     unsent_bytes_ += out.size();
     out_.push_back(std::move(out));
+    plan_flush();
+}
+
+void Stream::plan_flush() {
     if (flush_planned_) return;
     flush_planned_ = true;
     core_.to_flush.push_back(shared_from_this());
@@ -123,14 +164,16 @@ void Stream::send(wire::FrameKind kind, std::uint64_t id, std::span<const std::u
 
 void Stream::on_writable(std::size_t budget_bytes) {
     flush_planned_ = false;
+    if (!secured()) return;
+    if (channel_.wants_output()) plan_read(); // what it was to go on with was a read
     while (!ended_ && unsent_bytes_ > 0 && budget_bytes > 0) {
         const std::size_t sent = transmit(budget_bytes);
         if (sent == 0) break;
         budget_bytes -= sent;
     }
     if (ended_) return;
-    if (refusing_ && unsent_bytes_ == 0) ::shutdown(fd_.get(), SHUT_WR);
-    watch(unsent_bytes_ > 0);
+    if (refusing() && unsent_bytes_ == 0) channel_.close_output();
+    watch();
 }
 
 std::size_t Stream::transmit(std::size_t budget_bytes) {
@@ -151,16 +194,15 @@ std::size_t Stream::transmit(std::size_t budget_bytes) {
         add(out.head);
         if (out.payload) add(*out.payload);
     }
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
-    if (sent < 0) {
-        if (errno != EAGAIN && errno != EINTR) end(std::string("sending failed: ") + std::strerror(errno));
+    const auto sent = channel_.send(std::span(parts).first(count));
+    if (!sent) {
+        // A peer that refuses us says why before it takes nothing more.
+        if (!established_) on_readable(kLastWordsBytes);
+        if (!ended_) end(sent.error().message);
         return 0;
     }
-    drop_sent(static_cast<std::size_t>(sent));
-    return static_cast<std::size_t>(sent);
+    drop_sent(sent->bytes);
+    return sent->bytes;
 }
 
 void Stream::drop_sent(std::size_t bytes) {
@@ -174,20 +216,22 @@ void Stream::drop_sent(std::size_t bytes) {
     }
 }
 
-void Stream::watch(bool output) {
+void Stream::watch() {
+    const bool sendable = unsent_bytes_ > 0 && !channel_.securing() && !channel_.sending_wants_input();
+    const bool output = sendable || channel_.wants_output();
     if (output == watching_output_) return;
     watching_output_ = output;
-    core_.loop.change(fd_, interest(), this);
+    core_.loop.change(fd(), interest(), this);
 }
 
 void Stream::refuse(const Error& why) {
-    if (refusing_ || ended_) return;
-    refusing_ = true;
+    if (refusing() || ended_) return;
+    refusal_ = "refused: " + why.message;
     send(wire::FrameKind::refuse, 0, wire::encode_failure(why));
 }
 
 void Stream::sample() {
-    const TcpSample now = sample_tcp(fd_);
+    const TcpSample now = sample_tcp(fd());
     acked_ = now.bytes_acked - last_.bytes_acked;
     segments_ = now.segments_out - last_.segments_out;
     resent_ = now.retransmits - last_.retransmits;
@@ -196,14 +240,16 @@ void Stream::sample() {
 }
 
 void Stream::on_tick() {
-    if (refusing_) {
+    if (refusing()) {
         if (core_.now - opened_ > milliseconds(core_.options.connect_timeout_ms) + kRefusalLinger)
-            end("refused");
+            end(refusal_);
         return;
     }
     if (!established_) {
-        if (core_.now - opened_ > milliseconds(core_.options.connect_timeout_ms))
+        if (core_.now - opened_ > milliseconds(core_.options.connect_timeout_ms)) {
+            on_handshake_late();
             end("the handshake took too long");
+        }
         return;
     }
     check_silence();

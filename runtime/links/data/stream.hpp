@@ -1,5 +1,6 @@
-// One TCP connection that speaks frames: socket, decoder, output queue, silence and progress. What the frames
-// mean is decided by its two kinds, ClientStream (dialled here) and ServerStream (accepted here).
+// One TCP connection that speaks frames, plain or in TLS: channel, decoder, output queue, silence and
+// progress. What the frames mean is decided by its two kinds, ClientStream (dialled here) and ServerStream
+// (accepted here).
 //
 // Life cycle: made with an open socket and added to the loop; after end() it does nothing more, and the data
 // plane removes it at the end of the turn. All of it runs on the I/O thread.
@@ -7,8 +8,8 @@
 
 #include "protocols/wire/data_messages.hpp"
 #include "protocols/wire/frame.hpp"
+#include "runtime/links/data/channel.hpp"
 #include "runtime/links/data/core.hpp"
-#include "runtime/links/data/socket.hpp"
 
 #include <deque>
 #include <memory>
@@ -24,8 +25,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
 
-    /// Receives and handles at most about `budget_bytes`; the rest stays in the socket for the next turn.
-    void on_readable(std::size_t budget_bytes);
+    /// Receives and handles at most about `budget_bytes`; the rest is left for the next turn.
+    virtual void on_readable(std::size_t budget_bytes);
     /// Sends at most about `budget_bytes` of what is queued.
     virtual void on_writable(std::size_t budget_bytes);
     /// Every kTick: deadlines and silence.
@@ -41,7 +42,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     void end(std::string reason);
     bool ended() const { return ended_; }
     const std::string& end_reason() const { return end_reason_; }
-    const Fd& fd() const { return fd_; }
+    const Fd& fd() const { return channel_.fd(); }
     /// What the loop is to watch its socket for.
     std::uint32_t interest() const { return EPOLLIN | (watching_output_ ? EPOLLOUT : 0U); }
     TimePoint opened() const { return opened_; }
@@ -56,13 +57,22 @@ class Stream : public std::enable_shared_from_this<Stream> {
     virtual bool expects_progress() const { return unsent_bytes_ > 0; }
     /// The credit of a frame that send() was given has left for the network.
     virtual void on_credit_sent(std::uint32_t) {}
+    /// The TLS handshake is done: channel().session() says whose certificate the peer has shown.
+    virtual void on_secured() {}
+    /// There will be no TLS with this peer, and why. `end`: "here" or "peer", whoever refused. The stream
+    /// ends after this.
+    virtual void on_insecure(const std::string& end, const Error& why) = 0;
+    /// The peer took longer for its handshake than connect_timeout_ms. The stream ends after this.
+    virtual void on_handshake_late() {}
 
     void bad_frame(wire::FrameError error);
     void send(wire::FrameKind kind, std::uint64_t id, std::span<const std::uint64_t> header = {},
               SharedBytes payload = nullptr, std::uint32_t payload_checksum = 0, std::uint32_t credit = 0);
+    /// Begins a TLS handshake over the connected socket.
+    void secure_with(std::unique_ptr<tls::Session> session);
+    Channel& channel() { return channel_; }
     /// Sends a refusal, then closes once the peer has had time to read it.
     void refuse(const Error& why);
-    bool refusing() const { return refusing_; }
     /// The peer has proven itself to us: its full frames are taken.
     void allow_all_kinds() { decoder_.set_authenticated(); }
     /// Both sides have accepted each other.
@@ -79,6 +89,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::uint64_t resent_ = 0;   ///< Of these, retransmissions.
 
   private:
+    bool refusing() const { return !refusal_.empty(); }
+
     struct Out {
         Bytes head;
         SharedBytes payload;
@@ -86,23 +98,29 @@ class Stream : public std::enable_shared_from_this<Stream> {
         std::size_t size() const { return head.size() + (payload ? payload->size() : 0); }
     };
 
+    bool secured();
+    void fail_security(const std::string& end, const Error& why);
+    void fail_moving(const Error& why);
     std::size_t receive(std::size_t budget_bytes);
+    void plan_read();
+    void plan_flush();
     void handle_frames();
     void dispatch(wire::Frame& frame);
     std::size_t transmit(std::size_t budget_bytes);
     void drop_sent(std::size_t bytes);
-    void watch(bool output);
+    void watch();
     void check_silence();
 
-    Fd fd_;
+    Channel channel_;
     wire::FrameDecoder decoder_;
     std::deque<Out> out_;
     std::size_t out_offset_ = 0; ///< Bytes of out_.front() that are sent.
     std::size_t unsent_bytes_ = 0;
     bool flush_planned_ = false;
+    bool read_planned_ = false;
     bool watching_output_;
     bool established_ = false;
-    bool refusing_ = false;
+    std::string refusal_; ///< Why this peer is being refused; empty: it is not.
     bool ended_ = false;
     std::string end_reason_;
     TimePoint heard_;    ///< Last byte received.
