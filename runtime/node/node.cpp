@@ -197,6 +197,7 @@ void RunningNode::join_links() {
     data.connect_timeout_ms = config_.connect_timeout_ms;
     data.reconnect_min_ms = config_.reconnect_min_ms;
     data.reconnect_max_ms = config_.reconnect_max_ms;
+    data.tls = tls_;
     data_ = need(links::DataPlane::start(data, identity_, *trust_, *keeper_, events_));
     std::vector<links::ControlPeer> peers;
     for (const auto& peer : config_.peers) {
