@@ -1,5 +1,5 @@
 // Small files that a node's identity rests on: written whole or not at all, and read only if no one else
-// could have read or changed them. Used by this room and runtime/tls.
+// could have read or changed them. Used by this room, runtime/tls and backups.
 #pragma once
 
 #include "protocols/base/result.hpp"

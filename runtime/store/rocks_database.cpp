@@ -161,6 +161,27 @@ Result<void> check_format(Database& database, const std::string& directory) {
     return {};
 }
 
+Result<Database> open_read_only(const Options& options) {
+    const std::string& directory = options.directory;
+    std::error_code error;
+    const auto exists = fs::is_directory(directory, error) ? has_database(directory) : Result<bool>(false);
+    if (!exists) return std::unexpected(exists.error());
+    if (!*exists)
+        return fail(Errc::not_found, fmt::format("there is no store in {}", directory), "check the path");
+    Database database;
+    const Tuning tuning = make_tuning(options.memory_budget_bytes, false);
+    const auto families = descriptors(tuning, directory, true);
+    if (!families) return std::unexpected(families.error());
+    rocksdb::DB* db = nullptr;
+    const auto status =
+        rocksdb::DB::OpenForReadOnly(tuning.database, directory, *families, &database.handles, &db);
+    if (!status.ok()) return std::unexpected(open_error(status, directory));
+    database.db.reset(db);
+    std::copy_n(database.handles.begin(), kFamilyCount, database.families.begin());
+    if (auto format = check_format(database, directory); !format) return std::unexpected(format.error());
+    return database;
+}
+
 } // namespace
 
 std::uint64_t disk_free_bytes(const std::string& directory) {
@@ -186,6 +207,7 @@ Database::~Database() {
 }
 
 Result<Database> open_database(const Options& options) {
+    if (options.read_only) return open_read_only(options);
     const std::string& directory = options.directory;
     if (auto ready = prepare_directory(directory); !ready) return std::unexpected(ready.error());
     if (auto room = check_disk_room(directory, options.memory_budget_bytes / kOpenReserveShare); !room)

@@ -7,6 +7,7 @@
 #include "runtime/store/testing.hpp"
 
 #include <fmt/format.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -88,6 +89,31 @@ Result<void> RocksStore::attempt(std::string_view doing, const std::function<roc
     return {};
 }
 
+std::shared_lock<std::shared_mutex> RocksStore::permit_to_write() {
+    const std::lock_guard gate(checkpoint_gate_);
+    return std::shared_lock(writing_);
+}
+
+Result<Duration> RocksStore::checkpoint(const std::string& directory) {
+    rocksdb::Checkpoint* made = nullptr;
+    const auto created = rocksdb::Checkpoint::Create(database_.db.get(), &made);
+    if (!created.ok()) return std::unexpected(to_error(created, "copy", directory_));
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    // Most of what is in memory goes to the disk before writers have to wait.
+    rocksdb::FlushOptions flush;
+    flush.allow_write_stall = true;
+    if (auto flushed = attempt("flush", [&] { return database_.db->Flush(flush, database_.handles); });
+        !flushed)
+        return std::unexpected(flushed.error());
+    const std::lock_guard gate(checkpoint_gate_);
+    const std::unique_lock nobody_writes(writing_);
+    const auto begin = std::chrono::steady_clock::now();
+    constexpr std::uint64_t kAlwaysFlush = 0; // bulk blocks are in no log
+    const auto status = checkpoint->CreateCheckpoint(directory, kAlwaysFlush);
+    if (!status.ok()) return std::unexpected(to_error(status, "copy", directory_));
+    return std::chrono::steady_clock::now() - begin;
+}
+
 Result<void> RocksStore::write(const Batch& batch, Sync sync) {
     rocksdb::WriteBatch writes;
     bool grows = false;
@@ -108,6 +134,7 @@ Result<void> RocksStore::write(const Batch& batch, Sync sync) {
     }
     rocksdb::WriteOptions options;
     options.sync = sync == Sync::yes;
+    const auto permit = permit_to_write();
     const std::uint64_t logged_before = logged_.written();
     auto written = attempt("write to", [&] { return database_.db->Write(options, &writes); });
     if (written && options.sync) logged_.mark_durable(logged_before);
@@ -207,6 +234,7 @@ Result<void> RocksStore::write_block(const EncodedBlock& block, BlockWrite how) 
 
     rocksdb::WriteOptions options;
     options.disableWAL = how == BlockWrite::bulk;
+    const auto permit = permit_to_write();
     WriteTracker& tracker = how == BlockWrite::bulk ? bulk_ : logged_;
     tracker.begin();
     auto written = attempt("write a block to", [&] { return database_.db->Write(options, &writes); });
@@ -233,6 +261,7 @@ Result<EncodedBlock> RocksStore::get_block(const Hash256& hash) const {
 
 Result<void> RocksStore::erase_block(const Hash256& hash) {
     const std::uint32_t bytes = stored_bytes(hash).value_or(0);
+    const auto permit = permit_to_write();
     auto erased = attempt("erase a block from", [&] {
         rocksdb::WriteBatch writes;
         writes.Delete(database_.blocks(), slice(make_block_key(kBlockKeyPrefix, hash)));

@@ -9,6 +9,8 @@
 #include "runtime/store/store.hpp"
 
 #include <atomic>
+#include <mutex>
+#include <shared_mutex>
 
 namespace dwcp::store {
 
@@ -52,6 +54,7 @@ class RocksStore final : public Store {
     Result<void> make_blocks_durable() override;
     Result<void> scan_blocks(
         const std::function<bool(const Hash256& hash, std::uint32_t stored_bytes)>& visit) const override;
+    Result<Duration> checkpoint(const std::string& directory) override;
     Stats stats() const override;
 
     Result<void> reclaim_now() { return reclaimer_.run_now(); }
@@ -71,6 +74,8 @@ class RocksStore final : public Store {
     /// Runs a write; after an error that can pass, asks RocksDB to resume and runs it once more.
     Result<void> attempt(std::string_view doing, const std::function<rocksdb::Status()>& operation);
     Result<void> write_block(const EncodedBlock& block, BlockWrite how);
+    /// Held by each write; nobody holds one while a checkpoint fixes its moment.
+    std::shared_lock<std::shared_mutex> permit_to_write();
     /// Stored size from the index record; nullopt: no such block, or its record is damaged (which is
     /// recorded).
     std::optional<std::uint32_t> stored_bytes(const Hash256& hash) const;
@@ -86,6 +91,8 @@ class RocksStore final : public Store {
     WriteTracker bulk_;
     WriteTracker logged_;
     std::atomic<std::uint64_t> blocks_bytes_ = 0;
+    std::mutex checkpoint_gate_; ///< Keeps new writers away from a checkpoint that waits for the old ones.
+    std::shared_mutex writing_;
     Probe probe_;
     SharedRounds durable_rounds_;
     Reclaimer reclaimer_; ///< Last: its thread uses the database.

@@ -10,6 +10,7 @@
 // make_blocks_durable()) for large ones. A block that was not made durable may be gone after a crash.
 #pragma once
 
+#include "protocols/base/clock.hpp"
 #include "protocols/base/result.hpp"
 #include "protocols/wire/block.hpp"
 
@@ -42,6 +43,8 @@ enum class BlockWrite : std::uint8_t { logged, bulk };
 struct Options {
     std::string directory;
     std::size_t memory_budget_bytes = 256U << 20; ///< Memtables and cache together.
+    /// Nothing is created, written or locked: for looking into a copy. Errc::not_found if there is no store.
+    bool read_only = false;
 };
 
 class RocksStore;
@@ -100,6 +103,12 @@ class Store {
     /// Visits every block's hash and stored size until `visit` returns false; for sweeps.
     virtual Result<void>
     scan_blocks(const std::function<bool(const Hash256& hash, std::uint32_t stored_bytes)>& visit) const = 0;
+
+    /// Makes `directory`, which must not exist and must lie on the store's own disk, a store with everything
+    /// that was written before the call and nothing that was written after it returned. Files that never
+    /// change again are hard links, so it costs little space and time; writers wait for some milliseconds
+    /// while the moment is fixed. Returns how long.
+    virtual Result<Duration> checkpoint(const std::string& directory) = 0;
 
     virtual Stats stats() const = 0;
 };
