@@ -274,9 +274,35 @@ std::vector<OperatorVerb> chaos() {
     };
 }
 
+std::vector<OperatorVerb> backups() {
+    const std::string entry = "id, set (of a cluster's backup), node, version, created_ms, files, bytes, "
+                              "pause_ms (how long writers waited), lanes (where each one ended).";
+    const std::string job = "The job: id, kind, state (running, done or failed), done_bytes, total_bytes, "
+                            "problem, result. Ask GET /v1/backups/ID until it has ended.";
+    return {
+        question(
+            "backup.list", "/v1/backups",
+            {"The backups of a node, oldest first, and the job that runs or ran last.",
+             "directory, backups: " + entry + " problems: what is damaged. job: as POST /v1/backup/now."}),
+        question("backup.show", "/v1/backups/*",
+                 {"One backup, or the job of that id.", "A backup's " + entry + " Or a job.",
+                  "/v1/backups/20261124-085512-site-a"},
+                 {{"path", "path", "The backup's id.", true}}),
+        command("backup.now", "/v1/backup/now", Role::operator_,
+                {"Begins a backup of a node, or of the whole cluster, while traffic flows.", job,
+                 R"({"scope": "cluster"})"},
+                {{"scope", "body", "node or cluster; node without."}}),
+        command("backup.verify", "/v1/backup/verify", Role::operator_,
+                {"Begins to read every byte of a backup: files, records, blocks, and that no block lacks.",
+                 job + " The result has ok, files, objects, blocks and problems.",
+                 R"({"id": "20261124-085512-site-a"})"},
+                {{"id", "body", "The backup's id.", true}}),
+    };
+}
+
 std::vector<OperatorVerb> all_verbs() {
     std::vector<OperatorVerb> all;
-    for (auto part : {observation(), actors(), whole_node(), configuration(), audit(), chaos()})
+    for (auto part : {observation(), actors(), whole_node(), configuration(), audit(), backups(), chaos()})
         std::ranges::move(part, std::back_inserter(all));
     for (OperatorVerb& verb : all)
         add_common(verb);

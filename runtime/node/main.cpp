@@ -2,6 +2,7 @@
 #include "runtime/config/config.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/node.hpp"
+#include "runtime/node/offline.hpp"
 #include "runtime/node/own_tls.hpp"
 
 #include <CLI/CLI.hpp>
@@ -85,12 +86,20 @@ int main(int argc, char** argv) {
     CLI::App app{"Runs one DWCP node: its actors, links and store, until SIGTERM or Ctrl-C drains it."};
     std::string path;
     std::string key;
+    std::string restore;
+    std::string verify;
     bool check = false;
     bool print = false;
     app.add_option("--config", path, "The node's TOML file, e.g. node_configs/site-a.toml")
         ->type_name("FILE");
     app.add_flag("--check", check, "Say everything that is wrong with the file and start nothing");
     app.add_flag("--print-config", print, "Print the effective configuration with every key explained");
+    app.add_option(
+           "--restore", restore,
+           "Build the node's data directory from this backup and start nothing; the node must not run")
+        ->type_name("BACKUP");
+    app.add_option("--verify-backup", verify, "Read every byte of a backup and say what is wrong with it")
+        ->type_name("BACKUP");
     app.add_option("--explain", key, "Explain one configuration key, e.g. data.streams_max")
         ->type_name("KEY");
     app.set_version_flag("--version", "dwcp-node " DWCP_VERSION);
@@ -105,6 +114,7 @@ int main(int argc, char** argv) {
         std::fprintf(text ? stdout : stderr, "%s\n", text ? text->c_str() : text.error().render().c_str());
         return text ? 0 : kExitConfig;
     }
+    if (!verify.empty()) return dwcp::node::verify_offline(verify);
     if (path.empty()) {
         if (print) {
             std::fputs(dwcp::config::print_example().c_str(), stdout);
@@ -136,5 +146,6 @@ int main(int argc, char** argv) {
                     config->cluster_id.c_str(), config->peers.size());
         return 0;
     }
+    if (!restore.empty()) return dwcp::node::restore_offline(*config, restore);
     return run(*config);
 }

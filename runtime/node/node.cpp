@@ -19,12 +19,16 @@
 #include "runtime/identity/operator_token.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin.hpp"
+#include "runtime/node/admin_backup.hpp"
+#include "runtime/node/backups.hpp"
 #include "runtime/node/health.hpp"
 #include "runtime/node/own_tls.hpp"
+#include "runtime/node/restore.hpp"
 #include "runtime/tls/certificate_watch.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <sys/resource.h>
@@ -86,6 +90,8 @@ class RunningNode final : public Node {
                             std::function<caf::actor(actor::ActorContext)> start) const;
     supervisor::Child lane(const std::string& name, consensus::StateMachine& machine);
     supervisor::Child manager(std::uint32_t instance);
+    std::unique_ptr<BackupService> backups();
+    void hold_sweeps_after_restore();
     wire::NodeSpace own_space() const;
     NodeName sequencer() const;
     void tell_about_peer(const links::PeerState& peer);
@@ -117,6 +123,7 @@ class RunningNode final : public Node {
     std::unique_ptr<WorkerPool> codecs_;
     caf::actor supervisor_;
     std::unique_ptr<Health> health_;
+    std::unique_ptr<BackupService> backups_;
     std::unique_ptr<Admin> admin_;
     std::unique_ptr<gateway::ActorBackend> backend_;
     std::unique_ptr<http::HttpServer> http_;
@@ -155,6 +162,7 @@ void RunningNode::open_state() {
     for (const auto& peer : config_.peers)
         keys[peer.name] = peer.public_key;
     trust_ = need(identity::TrustStore::open(config_.data_dir, keys));
+    hold_sweeps_after_restore();
     disk_ = std::make_unique<WorkerPool>("disk", kDiskThreads, kDiskQueueMax);
     codecs_ = std::make_unique<WorkerPool>("codec", config_.worker_threads, kCodecQueueMax);
     sweeper_ = std::thread([this] {
@@ -179,6 +187,20 @@ void RunningNode::open_state() {
 void RunningNode::reload() {
     if (!certificates_) return;
     if (const auto reloaded = certificates_->reload(); reloaded && !*reloaded) log::info("tls_unchanged");
+}
+
+/// In a restored store nobody knows which blocks are needed before the lanes have been replayed.
+void RunningNode::hold_sweeps_after_restore() {
+    const auto until = need(store_->get(store::Family::state, kReplayKey));
+    if (!until) return;
+    if (metadata_->last_applied() >= std::strtoull(std::string(as_text(*until)).c_str(), nullptr, 10)) {
+        store::Batch batch;
+        batch.erase(store::Family::state, kReplayKey);
+        need(store_->write(batch, store::Sync::yes));
+        return;
+    }
+    keeper_->hold_sweeps();
+    log::info("sweeps_held", {{"why", "the lanes of a restored store are replayed first"}});
 }
 
 // --- links
@@ -336,12 +358,29 @@ std::vector<supervisor::Child> RunningNode::children() {
     return children;
 }
 
+std::unique_ptr<BackupService> RunningNode::backups() {
+    BackupOptions options;
+    options.data_dir = config_.data_dir;
+    options.directory =
+        config_.backup_directory.empty() ? config_.data_dir + "/backups" : config_.backup_directory;
+    options.keep = config_.backup_keep;
+    options.config_text = config::print_config(config_);
+    options.sequencer = sequencer();
+    options.nodes.push_back(config_.name);
+    for (const auto& peer : config_.peers)
+        options.nodes.push_back(peer.name);
+    std::ranges::sort(options.nodes);
+    return std::make_unique<BackupService>(std::move(options), identity_, *store_, events_);
+}
+
 void RunningNode::grow_tree() {
+    backups_ = backups();
     health_ = std::make_unique<Health>(*system_, resolver_, board_, *store_, *control_);
     admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_,
                                                    *control_, *data_, *health_, *audit_, draining_,
                                                    config_.manager_instances, config_.control.text(),
                                                    std::chrono::steady_clock::now(), tls_});
+    add_backup_verbs(*admin_, *backups_);
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
     supervisor_ =
@@ -418,6 +457,7 @@ void RunningNode::end() {
     // them without end, since each holds a reference to its logger.
     http_.reset();
     backend_.reset();
+    backups_.reset(); // asks other nodes over the control links
     if (sweeper_.joinable()) {
         {
             const std::lock_guard lock(sweep_mutex_);
