@@ -19,9 +19,12 @@ Result<json> checked(const std::function<Result<json>()>& work) {
 void add_backup_verbs(Admin& admin, BackupService& backups) {
     admin.add("backup.now", [&admin, &backups](const gateway::AdminCall& call) {
         // In the name of whoever asked for the whole.
-        auto ask = [&admin, by = call.by](const NodeName& node, const std::string& verb, json args) {
-            args["node"] = node;
-            return admin.run({verb, std::move(args), by});
+        auto ask = [&admin, call](const NodeName& node, const std::string& verb, json args) {
+            gateway::AdminCall there = call;
+            there.verb = verb;
+            there.args = std::move(args);
+            there.args["node"] = node;
+            return admin.run(there);
         };
         return checked([&]() -> Result<json> {
             if (flag_of(call.args, "dry_run")) return backups.plan(call.args);
