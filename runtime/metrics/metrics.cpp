@@ -6,12 +6,26 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <mutex>
+#include <utility>
+
 namespace dwcp::metrics {
 namespace {
 
 // Leaked on purpose: metrics may be touched by threads that outlive static destruction.
 prometheus::Registry& registry() {
     static auto* const instance = new prometheus::Registry();
+    return *instance;
+}
+
+struct Hooks {
+    std::mutex mutex; ///< Held during the calls: who removes a hook waits for them.
+    std::map<std::uint64_t, std::function<void()>> samples;
+    std::uint64_t last_id = 0;
+};
+
+Hooks& hooks() {
+    static auto* const instance = new Hooks();
     return *instance;
 }
 
@@ -46,6 +60,33 @@ const std::vector<double>& duration_bounds() {
     return bounds;
 }
 
-std::string expose() { return prometheus::TextSerializer().Serialize(registry().Collect()); }
+ExposeHook::ExposeHook(ExposeHook&& other) noexcept : id_(std::exchange(other.id_, 0)) {}
+
+ExposeHook& ExposeHook::operator=(ExposeHook&& other) noexcept {
+    std::swap(id_, other.id_);
+    return *this;
+}
+
+ExposeHook::~ExposeHook() {
+    if (id_ == 0) return;
+    const std::lock_guard lock(hooks().mutex);
+    hooks().samples.erase(id_);
+}
+
+ExposeHook on_expose(std::function<void()> sample) {
+    const std::lock_guard lock(hooks().mutex);
+    const auto id = ++hooks().last_id;
+    hooks().samples.emplace(id, std::move(sample));
+    return ExposeHook(id);
+}
+
+std::string expose() {
+    {
+        const std::lock_guard lock(hooks().mutex);
+        for (const auto& [id, sample] : hooks().samples)
+            sample();
+    }
+    return prometheus::TextSerializer().Serialize(registry().Collect());
+}
 
 } // namespace dwcp::metrics

@@ -13,6 +13,8 @@
 // their counts. Handles are cheap to copy, thread-safe and live as long as the process.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -63,6 +65,24 @@ Histogram histogram(const std::string& name, const std::string& help, const std:
 
 /// Bucket limits from 100 µs to 10 s, for durations in seconds.
 const std::vector<double>& duration_bounds();
+
+/// Keeps a callback of on_expose() registered; gone when it is destroyed, which waits for a call under way.
+class ExposeHook {
+  public:
+    ExposeHook() = default;
+    ExposeHook(ExposeHook&& other) noexcept;
+    ExposeHook& operator=(ExposeHook&& other) noexcept;
+    ~ExposeHook();
+
+  private:
+    friend ExposeHook on_expose(std::function<void()>);
+    explicit ExposeHook(std::uint64_t id) : id_(id) {}
+    std::uint64_t id_ = 0; ///< 0: none.
+};
+
+/// Calls `sample` at the start of every expose(), one call at a time, so that figures which somebody else
+/// keeps are set when they are read. It must be quick, ask no actor, and neither expose nor hook itself.
+[[nodiscard]] ExposeHook on_expose(std::function<void()> sample);
 
 /// The whole registry in Prometheus' text format 0.0.4.
 std::string expose();
