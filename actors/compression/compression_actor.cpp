@@ -35,7 +35,14 @@ Encoded encode_block(const EncodeBlock& request, double link_mbps, StreamHistory
     return {BlockEncoded{std::move(*block), std::string(selection.reason)}, history};
 }
 
-void count(const BlockEncoded& encoded) {
+metrics::Counter encode_errors() {
+    return metrics::counter("dwcp_compression_errors_total", "Blocks that could not be coded, by operation.",
+                            {{"operation", "encode"}});
+}
+
+void count(const Result<BlockEncoded>& result) {
+    if (!result) return encode_errors().add();
+    const BlockEncoded& encoded = *result;
     const metrics::Labels labels{{"codec", std::string(to_string(encoded.block.codec))}};
     metrics::counter("dwcp_compression_blocks_total", "Blocks encoded, by codec.", labels).add();
     metrics::counter("dwcp_compression_raw_bytes_total", "Bytes before encoding, by codec.", labels)
@@ -52,6 +59,7 @@ class CompressionActor final : public actor::Actor {
 
   protected:
     caf::behavior handlers() override {
+        encode_errors(); // there from the start, at 0
         return {on_later<EncodeBlock>([this](const EncodeBlock& request, actor::Ticket ticket) {
             if (!request.raw || request.raw->empty() || request.raw->size() > kBlockBytes) {
                 refuse(ticket, {Errc::invalid_argument, "a block has 1 to 1048576 bytes", {}});
@@ -67,7 +75,7 @@ class CompressionActor final : public actor::Actor {
             workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps,
                                  history = history_of(request.stream)] {
                 auto encoded = std::make_shared<Encoded>(encode_block(request, link, history));
-                if (encoded->result) count(*encoded->result);
+                count(encoded->result);
                 post([this, encoded, ticket, stream = request.stream] {
                     history_of(stream) = encoded->history;
                     settle<BlockEncoded>(ticket, std::move(encoded->result));

@@ -24,13 +24,15 @@ constexpr std::size_t kSubscriberBytesMax = 1U << 20;
 
 struct Probe {
     explicit Probe(const std::string& lane)
-        : committed(metrics::counter("dwcp_lane_committed_total", "Entries seen committed on this node.",
-                                     {{"lane", lane}})),
+        : committed(metrics::counter("dwcp_lane_committed_entries_total",
+                                     "Entries seen committed on this node.", {{"lane", lane}})),
           submit_seconds(metrics::histogram("dwcp_lane_submit_duration_seconds",
                                             "From a command's arrival to its answer.",
                                             metrics::duration_bounds(), {{"lane", lane}})),
           log_index(
               metrics::gauge("dwcp_lane_log_index", "Highest entry on this node's disk.", {{"lane", lane}})),
+          committed_index(metrics::gauge("dwcp_lane_committed_index",
+                                         "Highest entry known as committed on this node.", {{"lane", lane}})),
           applied_index(metrics::gauge("dwcp_lane_applied_index", "Highest entry applied on this node.",
                                        {{"lane", lane}})),
           batch_entries(metrics::histogram("dwcp_lane_batch_entries", "Entries written to disk together.",
@@ -43,6 +45,7 @@ struct Probe {
     metrics::Counter committed;
     metrics::Histogram submit_seconds;
     metrics::Gauge log_index;
+    metrics::Gauge committed_index;
     metrics::Gauge applied_index;
     metrics::Histogram batch_entries;
     metrics::Counter resends;
@@ -276,6 +279,7 @@ void LaneActor::measure() {
     if (committed > counted_) probe_.committed.add(static_cast<double>(committed - counted_));
     counted_ = committed;
     probe_.log_index.set(static_cast<double>(engine_->durable()));
+    probe_.committed_index.set(static_cast<double>(committed));
     probe_.applied_index.set(static_cast<double>(engine_->applied()));
 }
 

@@ -2,6 +2,7 @@
 
 #include "actors/compression/codec.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/metrics/metrics.hpp"
 
 #include <chrono>
 #include <cstring>
@@ -31,10 +32,23 @@ std::vector<Hash256> hashes_in(ByteView value) {
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
+/// Blocks of peers and of this disk that do not decode to what their hash says.
+metrics::Counter decode_errors() {
+    return metrics::counter("dwcp_compression_errors_total", "Blocks that could not be coded, by operation.",
+                            {{"operation", "decode"}});
+}
+
+Result<SharedBytes> decode_counted(const EncodedBlock& block) {
+    auto raw = compression::decode_verified(block);
+    if (!raw) decode_errors().add();
+    return raw;
+}
+
 } // namespace
 
 BlockKeeper::BlockKeeper(NodeName self, store::Store& store, EventRing& events)
     : self_(std::move(self)), store_(store), events_(events) {
+    decode_errors(); // there from the start, at 0
     load_confirmed_pins();
 }
 
@@ -67,7 +81,7 @@ std::string BlockKeeper::reference_key(const Hash256& hash, const WorkloadId& wo
 
 Result<void> BlockKeeper::accept(const EncodedBlock& block, const WorkloadId& workload,
                                  const NodeName& from) {
-    if (auto raw = compression::decode_verified(block); !raw) {
+    if (auto raw = decode_counted(block); !raw) {
         log::warn("block_refused", {{"peer", from}, {"why", raw.error().message}}, {.trace = workload});
         return std::unexpected(raw.error());
     }
@@ -124,7 +138,7 @@ Result<EncodedBlock> BlockKeeper::load(const Hash256& hash) { return store_.get_
 Result<SharedBytes> BlockKeeper::read(const Hash256& hash) {
     auto block = store_.get_block(hash);
     if (!block) return std::unexpected(block.error());
-    return compression::decode_verified(*block);
+    return decode_counted(*block);
 }
 
 Result<void> BlockKeeper::repair(const EncodedBlock& block, const NodeName& from) {

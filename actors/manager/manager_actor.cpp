@@ -59,8 +59,38 @@ struct Probe {
                            "From the seal of a workload to its receipt.", metrics::duration_bounds());
 };
 
+metrics::Counter admission_refusals(RefusalReason reason) {
+    return metrics::counter("dwcp_manager_admission_refusals_total",
+                            "Workloads that were not admitted, by the limit that was reached.",
+                            {{"reason", std::string(to_string(reason))}});
+}
+
+metrics::Gauge workloads_in(State state) {
+    return metrics::gauge("dwcp_manager_workloads", "Workloads under way, by state.",
+                          {{"state", state == State::sealed ? "sealed" : "open"}});
+}
+
+/// Keeps the number of workloads in each state right whatever becomes of the one that holds it.
+class Counted {
+  public:
+    Counted() { state_.add(1); }
+    ~Counted() { state_.add(-1); }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+    void seal() {
+        state_.add(-1);
+        state_ = workloads_in(State::sealed);
+        state_.add(1);
+    }
+
+  private:
+    metrics::Gauge state_ = workloads_in(State::open);
+};
+
 /// One workload in memory.
 struct Job {
+    Counted counted;
     wire::JournalRecord record;
     std::vector<Hash256> all_blocks;     ///< Index blocks included; filled at the seal.
     std::optional<Workload> machine;     ///< From the seal on.
@@ -94,6 +124,11 @@ class ManagerActor final : public actor::Actor {
 
   protected:
     caf::behavior handlers() override {
+        // There from the start: a series that appears with its first increment has no rate yet.
+        for (const auto reason : {RefusalReason::rate, RefusalReason::in_flight})
+            admission_refusals(reason);
+        workloads_in(State::open);
+        workloads_in(State::sealed);
         recover();
         after(kHousekeepingEvery, [this] { housekeeping(); });
         return {
@@ -238,6 +273,7 @@ class ManagerActor final : public actor::Actor {
             return;
         }
         if (auto admitted = admission_.admit(now()); !admitted) {
+            admission_refusals(admitted.error().reason).add();
             refuse(ticket, admitted.error().error);
             return;
         }
@@ -432,6 +468,7 @@ class ManagerActor final : public actor::Actor {
     void start_machine(Job& job, std::uint64_t committed_at = 0) {
         const WorkloadId id = job.record.manifest.workload; // the job may end meanwhile
         job.sealed_at = now();
+        job.counted.seal();
         job.machine.emplace(options_.self, job.record.placement, options_.timing, random_.next());
         if (committed_at != 0)
             finish(id, committed_at);

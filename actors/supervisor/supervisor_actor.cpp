@@ -22,6 +22,11 @@ std::string words(const caf::error& reason) {
     return actor::from_caf(reason).message;
 }
 
+metrics::Counter restarts(const std::string& path) {
+    return metrics::counter("dwcp_supervisor_restarts_total", "Restarts by the supervisor, by actor.",
+                            {{"actor", path}});
+}
+
 class SupervisorActor final : public actor::Actor {
   public:
     SupervisorActor(caf::actor_config& config, actor::ActorContext context, SupervisorOptions options,
@@ -42,6 +47,7 @@ class SupervisorActor final : public actor::Actor {
     caf::behavior handlers() override {
         std::uint64_t seed = static_cast<std::uint64_t>(now().time_since_epoch().count());
         for (auto& child : options_.children) {
+            restarts(child.spec.id); // a series that appears with its first increment has no rate yet
             children_.push_back(
                 std::make_unique<Running>(child, supervision::RestartPolicy(child.spec, seed++)));
         }
@@ -129,9 +135,7 @@ class SupervisorActor final : public actor::Actor {
     }
 
     void perform_one(Running& child, const supervision::Report& report) {
-        metrics::counter("dwcp_supervisor_restarts_total", "Restarts by the supervisor, by actor.",
-                         {{"actor", child.plan.spec.id}})
-            .add();
+        restarts(child.plan.spec.id).add();
         child.delay = report.delay;
     }
 

@@ -13,6 +13,7 @@
 #include "actors/manager/metadata.hpp"
 #include "actors/supervisor/supervisor_actor.hpp"
 #include "protocols/crypto/ed25519.hpp"
+#include "runtime/caf/call.hpp"
 #include "runtime/caf/system.hpp"
 #include "runtime/http/http_server.hpp"
 #include "runtime/identity/identity.hpp"
@@ -22,6 +23,8 @@
 #include "runtime/node/admin_backup.hpp"
 #include "runtime/node/backups.hpp"
 #include "runtime/node/health.hpp"
+#include "runtime/node/health_watch.hpp"
+#include "runtime/node/node_metrics.hpp"
 #include "runtime/node/own_tls.hpp"
 #include "runtime/node/restore.hpp"
 #include "runtime/tls/certificate_watch.hpp"
@@ -43,6 +46,8 @@ constexpr std::size_t kDiskQueueMax = 4096;
 /// Waits on fsync mostly, so more than cores.
 constexpr std::size_t kDiskThreads = 4;
 constexpr std::size_t kCodecQueueMax = 256;
+/// A lane whose actor has not answered by then counts as not available.
+constexpr Duration kLaneAnswerLimit = std::chrono::seconds(1);
 constexpr Duration kSweepEvery = std::chrono::hours(1);
 /// Looking for blocks whose readers' grace is over.
 constexpr Duration kCollectEvery = std::chrono::seconds(10);
@@ -80,6 +85,7 @@ class RunningNode final : public Node {
     void join_links();
     void grow_tree();
     void listen();
+    void watch_itself();
     bool drain() override;
     void reload() override;
 
@@ -127,6 +133,8 @@ class RunningNode final : public Node {
     std::unique_ptr<Admin> admin_;
     std::unique_ptr<gateway::ActorBackend> backend_;
     std::unique_ptr<http::HttpServer> http_;
+    std::unique_ptr<NodeMetrics> metrics_;
+    std::unique_ptr<HealthWatch> health_watch_;
 
     std::mutex sweep_mutex_;
     std::condition_variable sweep_wake_;
@@ -434,6 +442,23 @@ void RunningNode::listen() {
                     {"data", at(config_.data, data_->port())}});
 }
 
+// --- looking after itself
+
+/// Before listen(): the first scrape finds everything.
+void RunningNode::watch_itself() {
+    metrics_ = std::make_unique<NodeMetrics>(NodeMetricsSources{
+        config_, board_, resolver_, *store_, *control_, *data_, draining_, kStoreMemoryBytes});
+    HealthWatchSources health;
+    health.health = [this] { return health_->report(); };
+    if (config_.consensus) health.lanes = {"metadata", "bulk"};
+    health.lane_status = [this](const std::string& lane) -> std::optional<consensus::Status> {
+        const auto answer = actor::call(*system_, resolver_, "consensus/" + lane, consensus::QueryLane{},
+                                        std::chrono::steady_clock::now() + kLaneAnswerLimit);
+        return answer ? std::optional((*answer)->status) : std::nullopt;
+    };
+    health_watch_ = std::make_unique<HealthWatch>(std::move(health));
+}
+
 // --- the end
 
 bool RunningNode::drain() {
@@ -446,6 +471,8 @@ void RunningNode::end() {
     *draining_ = true;
     if (keeper_) keeper_->stop_sweeping();
     resolver_.close(); // whoever waits for an actor gets its answer now
+    health_watch_.reset();
+    metrics_.reset();
     if (supervisor_) {
         // It ends after everything below it: from here on no actor uses the links, the pools or the store.
         caf::scoped_actor waiter{*system_};
@@ -486,6 +513,7 @@ Result<std::unique_ptr<Node>> Node::start(const config::NodeConfig& config, std:
         node->open_state();
         node->join_links();
         node->grow_tree();
+        node->watch_itself();
         node->listen();
     } catch (Error& error) {
         return std::unexpected(std::move(error));

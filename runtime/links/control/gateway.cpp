@@ -95,7 +95,7 @@ std::vector<PeerState> Board::peers() const {
 Gateway::Probe::Probe(const NodeName& peer)
     : up(metrics::gauge("dwcp_control_peer_up", "Whether the control link to a peer is up (0 or 1).",
                         {{"peer", peer}})),
-      round_trip(metrics::histogram("dwcp_control_round_trip_seconds",
+      round_trip(metrics::histogram("dwcp_control_request_duration_seconds",
                                     "From sending a control request to its answer.",
                                     metrics::duration_bounds(), {{"peer", peer}})) {
     up.set(0);
