@@ -1,6 +1,7 @@
 #include "runtime/metrics/process_metrics.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -37,14 +38,14 @@ std::vector<double> stat_fields() {
     return fields;
 }
 
-double boot_time_seconds() {
-    std::istringstream lines(text_of("/proc/stat"));
-    for (std::string word; lines >> word;) {
-        double seconds = 0;
-        if (word == "btime" && lines >> seconds) return seconds;
-    }
-    return 0;
+double seconds_of(clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
+
+/// Of the kernel's clock, which a hardened service sees where /proc/stat is hidden.
+double boot_time_seconds() { return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME); }
 
 double cpu_seconds() {
     rusage usage{};

@@ -4,6 +4,7 @@
 #include "runtime/node/node.hpp"
 #include "runtime/node/offline.hpp"
 #include "runtime/node/own_tls.hpp"
+#include "runtime/node/service_manager.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -65,7 +66,15 @@ int run(const dwcp::config::NodeConfig& config) {
         if (!node.error().remedy.empty()) std::fprintf(stderr, "  try: %s\n", node.error().remedy.c_str());
         return kExitFailed;
     }
-    const int first = wait_for_signal(signals, [&] { (*node)->reload(); });
+    const auto service = dwcp::node::ServiceManager::from_environment();
+    const std::string status = "serves as " + config.name + " of cluster " + config.cluster_id;
+    service.ready(status);
+    const int first = wait_for_signal(signals, [&] {
+        service.reloading();
+        (*node)->reload();
+        service.ready(status);
+    });
+    service.stopping("drains: finishes what is under way");
     dwcp::log::info("signal", {{"number", first}, {"action", "draining; a second signal forces the end"}});
     std::thread([signals] {
         const int second = wait_for_signal(signals, [] {});

@@ -27,6 +27,8 @@
 #include "runtime/node/node_metrics.hpp"
 #include "runtime/node/own_tls.hpp"
 #include "runtime/node/restore.hpp"
+#include "runtime/node/service_manager.hpp"
+#include "runtime/node/watchdog.hpp"
 #include "runtime/tls/certificate_watch.hpp"
 
 #include <algorithm>
@@ -135,6 +137,7 @@ class RunningNode final : public Node {
     std::unique_ptr<http::HttpServer> http_;
     std::unique_ptr<NodeMetrics> metrics_;
     std::unique_ptr<HealthWatch> health_watch_;
+    std::unique_ptr<Watchdog> watchdog_;
 
     std::mutex sweep_mutex_;
     std::condition_variable sweep_wake_;
@@ -457,6 +460,14 @@ void RunningNode::watch_itself() {
         return answer ? std::optional((*answer)->status) : std::nullopt;
     };
     health_watch_ = std::make_unique<HealthWatch>(std::move(health));
+    const auto service = ServiceManager::from_environment();
+    if (!service.watchdog_interval()) return;
+    WatchdogOptions watchdog;
+    watchdog.interval = *service.watchdog_interval();
+    for (const auto& child : board_.all())
+        watchdog.actor_paths.push_back(child.path);
+    watchdog.ping = [service] { service.alive(); };
+    watchdog_ = std::make_unique<Watchdog>(std::move(watchdog), *system_, resolver_);
 }
 
 // --- the end
@@ -471,6 +482,7 @@ void RunningNode::end() {
     *draining_ = true;
     if (keeper_) keeper_->stop_sweeping();
     resolver_.close(); // whoever waits for an actor gets its answer now
+    watchdog_.reset();
     health_watch_.reset();
     metrics_.reset();
     if (supervisor_) {

@@ -64,8 +64,8 @@ class RocksStore final : public Store {
         metrics::Counter flushes = metrics::counter("dwcp_store_durable_rounds_total",
                                                     "Times that written blocks were made durable.");
         metrics::Histogram flush_seconds =
-            metrics::histogram("dwcp_store_durable_round_duration_seconds", "Time to make written blocks durable.",
-                               metrics::duration_bounds());
+            metrics::histogram("dwcp_store_durable_round_duration_seconds",
+                               "Time to make written blocks durable.", metrics::duration_bounds());
     };
 
     rocksdb::ColumnFamilyHandle* handle(Family family) const {
