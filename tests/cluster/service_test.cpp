@@ -80,6 +80,10 @@ TEST_CASE("a service manager hears when the node serves, that it lives, and that
     for (int i = 0; i < 3; ++i)
         CHECK(manager.wait_for("WATCHDOG=1") == "WATCHDOG=1");
 
+    cluster[0].process().signal(SIGHUP);
+    CHECK(manager.wait_for("RELOADING=1").find("\nMONOTONIC_USEC=") != std::string::npos);
+    CHECK(manager.wait_for("READY=1").find("STATUS=serves as site-a") != std::string::npos);
+
     cluster[0].process().signal(SIGTERM);
     CHECK(manager.wait_for("STOPPING=1").find("STATUS=") != std::string::npos);
     REQUIRE(cluster[0].process().wait(kStartLimit));
