@@ -81,10 +81,10 @@ Result<void> check_same_origin(const http::Request& request, bool tls) {
         for (auto [host, last] = request.headers.equal_range("Host"); host != last; ++host)
             if (!is_own(host->second)) return refuse("Host", host->second);
     }
-    if (const auto origin = request.header("Origin")) {
-        const std::size_t scheme = origin->find("://");
-        if (scheme == std::string::npos || !is_own(std::string_view(*origin).substr(scheme + 3)))
-            return refuse("Origin", *origin);
+    for (auto [origin, last] = request.headers.equal_range("Origin"); origin != last; ++origin) {
+        const std::size_t scheme = origin->second.find("://");
+        if (scheme == std::string::npos || !is_own(std::string_view(origin->second).substr(scheme + 3)))
+            return refuse("Origin", origin->second);
     }
     return {};
 }

@@ -113,7 +113,9 @@ void register_operator_routes(http::HttpServer& server, Backend& backend) {
 void register_probe_routes(http::HttpServer& server, Backend& backend) {
     using http::RouteSpec;
     const auto probe = [](std::string path, identity::Role role, std::string sentence) {
-        return RouteSpec{"GET", std::move(path), "Probes", std::move(sentence), role};
+        RouteSpec spec{"GET", std::move(path), "Probes", std::move(sentence), role};
+        spec.probe = true;
+        return spec;
     };
     server.route(probe("/metrics", identity::Role::viewer, "All metrics, in Prometheus' text format."),
                  http::Handler([](http::Request&) {

@@ -142,8 +142,10 @@ void register_routes(http::HttpServer& server, Backend& backend, const RouteOpti
     using http::Request;
     using identity::Role;
     const std::string objects = "Objects";
-    add({"PUT", "/v1/objects/*", objects, "Creates or replaces an object.", Role::writer},
-        [](Request& r, Shared& s) { return put_object(r, s.backend, s.pool, s.options); });
+    server.route({"PUT", "/v1/objects/*", objects, "Creates or replaces an object.", Role::writer},
+                 http::UploadHandler([shared](Request& request) {
+                     return begin_put_object(request, shared->backend, shared->pool, shared->options);
+                 }));
     add({"GET", "/v1/objects/*", objects, "An object's content, or a range of it.", Role::viewer},
         [](Request& r, Shared& s) { return get_object(r, s.backend, s.pool, s.options); });
     add({"DELETE", "/v1/objects/*", objects, "Deletes an object.", Role::writer},

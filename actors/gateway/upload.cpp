@@ -17,6 +17,8 @@ namespace dwcp::gateway {
 namespace {
 
 constexpr std::string_view kDefaultContentType = "application/octet-stream";
+/// Of a block's buffer, at first: one page of what a slow client sends.
+constexpr std::size_t kFirstBytes = 4U << 10;
 
 /// What the headers ask for.
 struct PutWish {
@@ -92,13 +94,26 @@ std::optional<http::Response> refuse_form(const http::Request& request, const Ro
     return std::nullopt;
 }
 
-class Upload {
-  public:
-    Upload(Backend& backend, WorkerPool& pool, const RouteOptions& options, RouteDecision decision)
-        : backend_(backend), decision_(std::move(decision)), bytes_max_(options.object_bytes_max),
-          window_(pool, options.window_blocks) {}
+http::Response created(const manager::PutReceipt& receipt) {
+    auto response = json_response(receipt_json(receipt), 201);
+    response.headers.emplace_back("ETag", etag_of(receipt.manifest));
+    return response;
+}
 
-    Result<void> take(ByteView piece) {
+/// A body on its way into the manager. Whatever fails before the seal is aborted; a seal that fails may still
+/// come about, and the manager decides that.
+class ObjectUpload final : public http::Upload {
+  public:
+    ObjectUpload(Backend& backend, WorkerPool& pool, const RouteOptions& options, RouteDecision decision,
+                 PutWish wish)
+        : backend_(backend), decision_(std::move(decision)), wish_(std::move(wish)),
+          bytes_max_(options.object_bytes_max), window_(pool, options.window_blocks) {}
+
+    ~ObjectUpload() override {
+        if (!ended_) abort("the upload was dropped");
+    }
+
+    Result<void> take(ByteView piece) override {
         size_bytes_ += piece.size();
         if (size_bytes_ > bytes_max_)
             return fail(Errc::too_large,
@@ -106,8 +121,8 @@ class Upload {
                         "split it");
         hash_.update(piece);
         while (!piece.empty()) {
-            if (block_.empty()) block_.reserve(kBlockBytes);
             const std::size_t count = std::min<std::size_t>(piece.size(), kBlockBytes - block_.size());
+            make_room(block_.size() + count);
             block_.insert(block_.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(count));
             piece = piece.subspan(count);
             if (block_.size() == kBlockBytes)
@@ -116,31 +131,57 @@ class Upload {
         return {};
     }
 
-    /// After the last piece: the request that completes the upload. Errors: any block's; invalid_argument if
-    /// the content does not match `announced`.
-    Result<manager::SealPut> complete(const std::optional<Hash256>& announced) {
+    http::Response finish() override {
+        auto seal = complete();
+        if (!seal) return abandon(seal.error());
+        ended_ = true;
+        auto receipt = backend_.seal_put(decision_.manager, *seal);
+        if (receipt) return created(*receipt);
+        if (receipt.error().code == Errc::deadline_exceeded)
+            receipt.error().remedy =
+                fmt::format("it may still be stored: ask GET /v1/workloads/{}", decision_.id);
+        return error_response_for(receipt.error(), backend_, wish_.begin.key);
+    }
+
+    http::Response abandon(const Error& why) override {
+        abort(why.message);
+        return http::error_response(why);
+    }
+
+  private:
+    /// The request that completes the upload. Errors: any block's; invalid_argument if the content does not
+    /// match the announced hash.
+    Result<manager::SealPut> complete() {
         if (!block_.empty())
             if (auto sent = send_block(); !sent) return std::unexpected(sent.error());
         while (!window_.empty())
             if (auto taken = take_result(); !taken) return std::unexpected(taken.error());
         const Hash256 hash = hash_.finish();
-        if (announced && *announced != hash)
+        if (wish_.sha256 && *wish_.sha256 != hash)
             return fail(Errc::invalid_argument,
                         fmt::format("the content's SHA-256 is {}, X-DWCP-SHA256 said {}", hash.hex(),
-                                    announced->hex()),
+                                    wish_.sha256->hex()),
                         "the content changed on its way or while it was read: send it again");
         return manager::SealPut{decision_.id, std::move(blocks_), size_bytes_, hash};
     }
 
-    /// Before giving up: waits for what is under way, so that no block arrives after the abort.
-    void settle() {
+    /// Waits for what is under way first, so that no block arrives after the abort.
+    void abort(const std::string& reason) {
+        ended_ = true;
         while (!window_.empty())
             [[maybe_unused]] const auto ignored = window_.next();
+        log::info("put_aborted", {{"key", wish_.begin.key}, {"reason", reason}}, {.trace = decision_.id});
+        backend_.abort_put(decision_.manager, {decision_.id, reason});
     }
 
-    const RouteDecision& decision() const { return decision_; }
+    /// Memory for the block that is being filled grows with what has come: a client that announces a gigabyte
+    /// and sends a byte costs a few kilobytes.
+    void make_room(std::size_t bytes) {
+        if (bytes <= block_.capacity()) return;
+        const std::size_t doubled = std::max(kFirstBytes, 2 * block_.capacity());
+        block_.reserve(std::min<std::size_t>(std::max(bytes, doubled), kBlockBytes));
+    }
 
-  private:
     Result<void> send_block() {
         if (window_.full())
             if (auto taken = take_result(); !taken) return taken;
@@ -160,6 +201,7 @@ class Upload {
 
     Backend& backend_;
     const RouteDecision decision_;
+    const PutWish wish_;
     const std::uint64_t bytes_max_;
     crypto::Sha256 hash_;
     Bytes block_; ///< The block that is being filled.
@@ -167,39 +209,13 @@ class Upload {
     std::uint32_t next_index_ = 0;
     std::vector<BlockRef> blocks_;
     BlockWindow<manager::BlockAccepted> window_;
+    bool ended_ = false; ///< The manager knows what becomes of it.
 };
-
-/// Body to receipt. Whatever fails before the seal is aborted; a seal that fails may still come about, and
-/// the manager decides that.
-Result<manager::PutReceipt> transfer(http::Request& request, Backend& backend, Upload& upload,
-                                     const std::optional<Hash256>& announced) {
-    const auto abort = [&](const Error& error) {
-        upload.settle();
-        log::info("put_aborted", {{"key", request.rest}, {"reason", error.message}}, {.trace = request.id});
-        backend.abort_put(upload.decision().manager, {upload.decision().id, error.message});
-        return std::unexpected(error);
-    };
-    if (auto read = request.read_body([&](ByteView piece) { return upload.take(piece); }); !read)
-        return abort(read.error());
-    auto seal = upload.complete(announced);
-    if (!seal) return abort(seal.error());
-    auto receipt = backend.seal_put(upload.decision().manager, *seal);
-    if (!receipt && receipt.error().code == Errc::deadline_exceeded)
-        receipt.error().remedy =
-            fmt::format("it may still be stored: ask GET /v1/workloads/{}", upload.decision().id);
-    return receipt;
-}
-
-http::Response created(const manager::PutReceipt& receipt) {
-    auto response = json_response(receipt_json(receipt), 201);
-    response.headers.emplace_back("ETag", etag_of(receipt.manifest));
-    return response;
-}
 
 } // namespace
 
-http::Response put_object(http::Request& request, Backend& backend, WorkerPool& pool,
-                          const RouteOptions& options) {
+std::variant<http::Response, std::unique_ptr<http::Upload>>
+begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, const RouteOptions& options) {
     if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
     if (auto refusal = refuse_form(request, options)) return std::move(*refusal);
     auto wish = parse_wish(request);
@@ -217,9 +233,7 @@ http::Response put_object(http::Request& request, Backend& backend, WorkerPool& 
             backend.abort_put(decision->manager, {decision->id, begun.error().message});
         return http::error_response(begun.error());
     }
-    Upload upload(backend, pool, options, std::move(*decision));
-    const auto receipt = transfer(request, backend, upload, wish->sha256);
-    return receipt ? created(*receipt) : error_response_for(receipt.error(), backend, request.rest);
+    return std::make_unique<ObjectUpload>(backend, pool, options, std::move(*decision), std::move(*wish));
 }
 
 } // namespace dwcp::gateway

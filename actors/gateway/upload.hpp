@@ -4,13 +4,16 @@
 #include "actors/gateway/backend.hpp"
 #include "actors/gateway/routes.hpp"
 #include "runtime/base/worker_pool.hpp"
-#include "runtime/http/message.hpp"
+#include "runtime/http/route.hpp"
+
+#include <memory>
+#include <variant>
 
 namespace dwcp::gateway {
 
 /// Reads request.rest as the key. Nothing is committed unless the whole body came and, if the client
-/// announced its SHA-256, matched it.
-http::Response put_object(http::Request& request, Backend& backend, WorkerPool& pool,
-                          const RouteOptions& options);
+/// announced its SHA-256, matched it. `backend`, `pool` and `options` must outlive the upload.
+std::variant<http::Response, std::unique_ptr<http::Upload>>
+begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, const RouteOptions& options);
 
 } // namespace dwcp::gateway

@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(Boost 1.74 REQUIRED)
 find_package(CapnProto REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)

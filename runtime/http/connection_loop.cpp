@@ -1,104 +1,77 @@
 #include "runtime/http/connection_loop.hpp"
 
-#include "runtime/http/errors.hpp"
+#include "runtime/base/events.hpp"
+#include "runtime/http/response_head.hpp"
 #include "runtime/log/log.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <ctime>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
-#include <vector>
 
 namespace dwcp::http {
 namespace {
 
-constexpr std::string_view kHeadEnd = "\r\n\r\n";
-/// A head is usually one packet.
-constexpr std::size_t kReadBytes = 16U << 10;
-/// How late an idle connection may be closed.
+/// How late a deadline may be noticed.
 constexpr milliseconds kSweepInterval{100};
-/// With no descriptor left, accepting is tried again after this.
-constexpr milliseconds kAcceptPause{100};
+constexpr int kEventsAtOnce = 256;
+/// Numbers of what is no connection.
+constexpr std::uint64_t kListenerNumber = 1;
+constexpr std::uint64_t kMailboxNumber = 2;
+/// Probes are quick and few; two threads let one be answered while another waits for a sick part.
+constexpr std::size_t kProbeThreads = 2;
+constexpr std::size_t kProbeQueueMax = 64;
+/// Failed handshakes are counted always and told at most this often: a scanner must not push everything else
+/// out of the events.
+constexpr Duration kHandshakeEventEvery = std::chrono::seconds(1);
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
-
-void watch(int epoll, int operation, int fd, std::uint32_t events) {
+void watch(int epoll, int operation, int fd, std::uint64_t number, std::uint32_t events) {
     epoll_event event{};
     event.events = events;
-    event.data.fd = fd;
+    event.data.u64 = number;
     epoll_ctl(epoll, operation, fd, &event);
 }
 
-/// Answers 503 without reading more than has arrived. Reading it first matters: closing a socket with unread
-/// bytes resets the connection, and the client might never see the answer.
-void refuse(int fd, std::string_view message) {
-    std::array<char, kReadBytes> ignored;
-    for (int i = 0; i < 4 && recv(fd, ignored.data(), ignored.size(), MSG_DONTWAIT) > 0; ++i) {
-    }
-    const auto body = error_body({Errc::unavailable, std::string(message), "try again in a second"});
-    const auto answer = fmt::format("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-                                    "Retry-After: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
-                                    kRetryAfterSeconds, body.size(), body);
-    // A fresh socket's send buffer always has room for this; if not, the client loses an explanation, nothing
-    // more.
-    [[maybe_unused]] const auto sent = send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    shutdown(fd, SHUT_WR);
-}
-
-std::pair<std::string, std::uint16_t> name_of(const sockaddr_storage& address) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (address.ss_family == AF_INET6) {
-        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-        inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-        return {text.data(), ntohs(v6.sin6_port)};
-    }
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return {text.data(), ntohs(v4.sin_port)};
-}
+TimePoint clock_now() { return std::chrono::steady_clock::now(); }
 
 } // namespace
 
-std::size_t Connection::head_bytes() const {
-    const std::size_t end = input.find(kHeadEnd, consumed);
-    return end == std::string::npos ? 0 : end + kHeadEnd.size() - consumed;
+ServerProbe::ServerProbe() {
+    constexpr std::array<const char*, kRefusals> kReasons = {
+        "connections", "source", "workers", "memory", "live", "head_timeout", "silent", "slow", "handshake"};
+    for (const char* reason : kReasons)
+        refused.push_back(metrics::counter("dwcp_http_refused_total",
+                                           "Clients that were refused or cut for their own or others' load.",
+                                           {{"reason", reason}}));
 }
 
-bool Connection::head_ready() const { return head_bytes() > 0 || input.size() - consumed > kHeadBytesMax; }
-
-ConnectionLoop::ConnectionLoop(int listener, const Options& options, Serve serve)
-    : options_(options), serve_(std::move(serve)), listener_(listener), epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      workers_(std::make_unique<WorkerPool>("http", options.threads, options.queue_max)) {
-    watch(epoll_, EPOLL_CTL_ADD, listener_, EPOLLIN);
-    watch(epoll_, EPOLL_CTL_ADD, wake_, EPOLLIN);
+ConnectionLoop::ConnectionLoop(int listener, const Options& options, const Router& router, const Guard& guard,
+                               RouteProbe& unmatched)
+    : service_(options, router, guard, unmatched, *this), listener_(listener),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)), now_(clock_now()), last_number_(kMailboxNumber),
+      sources_(options.connections_per_source_max),
+      workers_(std::make_unique<WorkerPool>("http", options.threads, options.queue_max)),
+      probe_workers_(std::make_unique<WorkerPool>("http-probe", kProbeThreads, kProbeQueueMax)) {
+    watch(epoll_, EPOLL_CTL_ADD, listener_, kListenerNumber, EPOLLIN);
+    watch(epoll_, EPOLL_CTL_ADD, service_.mailbox->event(), kMailboxNumber, EPOLLIN);
     thread_ = std::thread([this] { run(); });
 }
 
 ConnectionLoop::~ConnectionLoop() {
     stop();
-    close(epoll_);
-    close(wake_);
+    ::close(epoll_);
 }
 
 void ConnectionLoop::begin_drain() {
     draining_ = true;
-    eventfd_write(wake_, 1);
+    service_.mailbox->post({});
 }
 
 bool ConnectionLoop::wait_quiet(Duration deadline) {
     std::unique_lock lock(mutex_);
-    return quiet_.wait_for(lock, deadline, [this] { return busy_ == 0 && listener_ < 0; });
+    return quiet_.wait_for(lock, deadline, [this] { return busy_ == 0 && !listening_; });
 }
 
 void ConnectionLoop::stop() {
@@ -106,179 +79,209 @@ void ConnectionLoop::stop() {
     stopping_ = true;
     begin_drain();
     thread_.join();
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [fd, slot] : slots_)
-            shutdown(fd, SHUT_RDWR);
-    }
     workers_.reset();
-    const std::lock_guard lock(mutex_);
-    while (!slots_.empty())
-        close_locked(slots_.begin()->first);
-    if (listener_ >= 0) close(std::exchange(listener_, -1));
-    quiet_.notify_all();
+    probe_workers_.reset();
 }
+
+// --- the thread
 
 void ConnectionLoop::run() {
     name_this_thread("http-loop");
-    std::array<epoll_event, 64> events{};
-    int wait_ms = -1;
-    while (!stopping_) {
-        const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
-        for (int i = 0; i < count; ++i)
-            on_event(events[static_cast<std::size_t>(i)].data.fd);
-        if (draining_) drain_now();
-        wait_ms = sweep();
-    }
-}
-
-void ConnectionLoop::on_event(int fd) {
-    if (fd == wake_) {
-        eventfd_t ignored = 0;
-        eventfd_read(wake_, &ignored);
-    } else if (fd == listener_) {
-        accept_all();
-    } else {
-        on_readable(fd);
-    }
-}
-
-void ConnectionLoop::accept_all() {
-    for (;;) {
-        sockaddr_storage address{};
-        socklen_t length = sizeof address;
-        const int fd =
-            accept4(listener_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
-        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-        if (fd < 0) {
-            // Out of descriptors or memory. The listener stays readable, so polling it now would spin.
-            log::warn("http_accept_failed", {{"error", std::strerror(errno)}});
-            watch(epoll_, EPOLL_CTL_MOD, listener_, 0);
-            accept_again_ = now() + kAcceptPause;
-            return;
+    while (!stopping_ || !slots_.empty()) {
+        wait_for_events();
+        if (draining_) stop_listening();
+        if (stopping_) close_all();
+        // What TLS has decrypted already makes no socket readable.
+        for (const std::uint64_t number : std::exchange(turns_, {})) {
+            const auto found = slots_.find(number);
+            if (found == slots_.end()) continue;
+            found->second.connection->on_turn(now_);
+            settle(found->second);
         }
-        auto [host, port] = name_of(address);
-        adopt(fd, std::move(host), port);
+        if (now_ >= next_sweep_) sweep();
+        bury();
+    }
+    stop_listening();
+}
+
+void ConnectionLoop::wait_for_events() {
+    std::array<epoll_event, kEventsAtOnce> events;
+    int wait_ms = static_cast<int>(kSweepInterval.count());
+    if (slots_.empty() && accept_again_ == TimePoint{}) wait_ms = -1;
+    if (!turns_.empty()) wait_ms = 0;
+    const int count = epoll_wait(epoll_, events.data(), kEventsAtOnce, wait_ms);
+    now_ = clock_now();
+    if (const std::time_t seconds = std::time(nullptr); seconds != date_seconds_) {
+        date_seconds_ = seconds;
+        service_.date = http_date(seconds);
+    }
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events[static_cast<std::size_t>(i)];
+        on_event(event.data.u64, event.events);
     }
 }
 
-void ConnectionLoop::adopt(int fd, std::string host, std::uint16_t port) {
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const std::lock_guard lock(mutex_);
-    if (slots_.size() >= options_.connections_max) {
-        probe_.refused.add();
-        refuse(fd, fmt::format("all {} connections of this node are in use", options_.connections_max));
-        close(fd);
+void ConnectionLoop::on_event(std::uint64_t number, std::uint32_t events) {
+    if (number == kListenerNumber) return accept_some();
+    if (number == kMailboxNumber) return on_notes();
+    const auto found = slots_.find(number);
+    // Gone, or closed, earlier in the same batch of events.
+    if (found == slots_.end() || !found->second.open) return;
+    found->second.connection->on_socket(events, now_);
+    settle(found->second, events);
+}
+
+void ConnectionLoop::on_notes() {
+    notes_.clear();
+    service_.mailbox->take(notes_);
+    for (const Mailbox::Note& note : notes_) {
+        const auto found = slots_.find(note.connection);
+        if (found == slots_.end()) continue;
+        Connection& connection = *found->second.connection;
+        if (note.step_done)
+            connection.on_step_done(now_);
+        else
+            connection.on_woken(now_);
+        settle(found->second);
+    }
+    run_waiting();
+}
+
+void ConnectionLoop::settle(Slot& slot, std::uint32_t came) {
+    Connection& connection = *slot.connection;
+    if (!connection.is_open()) {
+        if (std::exchange(slot.open, false)) {
+            sources_.leave(connection.host());
+            --(connection.reserved() ? reserved_ : open_);
+            service_.probe.connections.set(static_cast<double>(open_ + reserved_));
+        }
+        if (connection.dead()) dead_.push_back(connection.number());
         return;
     }
-    auto slot = std::make_unique<Slot>();
-    slot->connection.fd = fd;
-    slot->connection.peer_host = std::move(host);
-    slot->connection.peer_port = port;
-    slot->deadline = now() + options_.idle_timeout;
-    slots_[fd] = std::move(slot);
-    probe_.connections.set(static_cast<double>(slots_.size()));
-    watch(epoll_, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT);
+    // Told only when it must be: a connection that goes on as usual costs no system call.
+    const std::uint32_t wanted = connection.interest();
+    const std::uint32_t unwanted = came & ~wanted & (EPOLLIN | EPOLLOUT);
+    if ((wanted & ~connection.armed) != 0 || unwanted != 0) {
+        connection.armed = wanted;
+        watch(epoll_, EPOLL_CTL_MOD, connection.fd(), connection.number(), wanted);
+    }
+    if (connection.wants_turn()) turns_.push_back(connection.number());
 }
 
-void ConnectionLoop::on_readable(int fd) {
+void ConnectionLoop::bury() {
+    for (const std::uint64_t number : dead_)
+        slots_.erase(number);
+    dead_.clear();
+}
+
+// --- workers
+
+bool ConnectionLoop::submit(Connection& connection, bool probe, bool must) {
+    // Requests that have begun come before new ones.
+    if (!waiting_.empty() && !probe && !must) run_waiting();
+    if (start_step(connection, probe)) return true;
+    if (!must) return false;
+    waiting_.push_back({connection.number(), probe});
+    return true;
+}
+
+bool ConnectionLoop::start_step(Connection& connection, bool probe) {
+    WorkerPool& pool = probe ? *probe_workers_ : *workers_;
+    return pool.try_submit(
+        [exchange = &connection.exchange(), number = connection.number(), mailbox = service_.mailbox.get()] {
+            exchange->run();
+            mailbox->post({number, true});
+        });
+}
+
+void ConnectionLoop::run_waiting() {
+    while (!waiting_.empty()) {
+        const Waiting next = waiting_.front();
+        // A connection with a step to run is never destroyed before it has run.
+        if (!start_step(*slots_.at(next.number).connection, next.probe)) return;
+        waiting_.pop_front();
+    }
+}
+
+void ConnectionLoop::request_began() {
+    service_.probe.in_flight.add(1);
     const std::lock_guard lock(mutex_);
-    const auto found = slots_.find(fd);
-    // Gone, or taken by a worker, earlier in the same batch of events.
-    if (found == slots_.end() || found->second->busy) return;
-    Slot& slot = *found->second;
-    std::string& input = slot.connection.input;
-
-    std::array<char, kReadBytes> buffer;
-    const ssize_t count = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return rearm(slot);
-    if (count <= 0) return close_locked(fd);
-    if (input.empty()) slot.deadline = now() + options_.head_timeout;
-    input.append(buffer.data(), static_cast<std::size_t>(count));
-    if (slot.connection.head_ready())
-        dispatch(slot);
-    else
-        rearm(slot);
-}
-
-void ConnectionLoop::dispatch(Slot& slot) {
-    slot.busy = true;
     ++busy_;
-    if (workers_->try_submit([this, &slot] { work(slot); })) return;
-    --busy_;
-    probe_.refused.add();
-    refuse(slot.connection.fd,
-           fmt::format("all {} HTTP threads of this node are busy and {} requests wait already",
-                       options_.threads, options_.queue_max));
-    close_locked(slot.connection.fd);
 }
 
-void ConnectionLoop::work(Slot& slot) {
-    bool keep = true;
-    do {
-        keep = !stopping_ && serve_(slot.connection);
-    } while (keep && slot.connection.head_ready());
-    release(slot, keep);
-}
-
-void ConnectionLoop::release(Slot& slot, bool keep) {
+void ConnectionLoop::request_ended() {
+    service_.probe.in_flight.add(-1);
     const std::lock_guard lock(mutex_);
     if (--busy_ == 0) quiet_.notify_all();
-    if (!keep || draining_) return close_locked(slot.connection.fd);
-    Connection& connection = slot.connection;
-    connection.input.erase(0, connection.consumed);
-    connection.consumed = 0;
-    // A body leaves a large buffer behind; a thousand idle connections must not keep theirs.
-    if (connection.input.capacity() > 2 * kHeadBytesMax) connection.input.shrink_to_fit();
-    slot.busy = false;
-    slot.deadline = now() + (connection.input.empty() ? options_.idle_timeout : options_.head_timeout);
-    rearm(slot);
 }
 
-void ConnectionLoop::rearm(Slot& slot) {
-    watch(epoll_, EPOLL_CTL_MOD, slot.connection.fd, EPOLLIN | EPOLLONESHOT);
+void ConnectionLoop::handshake_failed(const std::string& host, const Error& error, TimePoint now) {
+    metrics::counter("dwcp_http_tls_handshake_failures_total", "TLS handshakes with clients that failed.",
+                     {{"reason", std::string(to_string(error.code))}})
+        .add();
+    if (now < next_handshake_event_) {
+        ++handshakes_unsaid_;
+        return;
+    }
+    next_handshake_event_ = now + kHandshakeEventEvery;
+    const std::string unsaid = std::to_string(std::exchange(handshakes_unsaid_, 0));
+    if (service_.options.events != nullptr)
+        service_.options.events->record("http_handshake_failed", host,
+                                        {{"reason", error.message}, {"others_since_last", unsaid}});
+    else
+        log::warn("http_handshake_failed",
+                  {{"peer", host}, {"reason", error.message}, {"others_since_last", unsaid}});
 }
 
-void ConnectionLoop::close_locked(int fd) {
-    close(fd); // also leaves the poll set
-    slots_.erase(fd);
-    probe_.connections.set(static_cast<double>(slots_.size()));
+// --- the clock and the end
+
+void ConnectionLoop::sweep() {
+    next_sweep_ = now_ + kSweepInterval;
+    if (accept_again_ != TimePoint{} && accept_again_ <= now_ && listener_ >= 0) {
+        accept_again_ = TimePoint{};
+        watch(epoll_, EPOLL_CTL_MOD, listener_, kListenerNumber, EPOLLIN);
+    }
+    for (auto& [number, slot] : slots_) {
+        slot.connection->on_time(now_);
+        settle(slot);
+    }
+    service_.probe.held.set(static_cast<double>(service_.memory.used()));
+    if (service_.memory.full()) relieve_memory();
 }
 
-void ConnectionLoop::drain_now() {
-    const std::lock_guard lock(mutex_);
+/// With the budget spent by clients that hardly take their answers, the slowest of them goes, so that they
+/// cannot keep everybody else from theirs.
+void ConnectionLoop::relieve_memory() {
+    Slot* slowest = nullptr;
+    for (auto& [number, slot] : slots_) {
+        if (!slot.open || !slot.connection->holds_up()) continue;
+        if (slowest == nullptr || slot.connection->since() < slowest->connection->since()) slowest = &slot;
+    }
+    if (slowest == nullptr) return;
+    service_.probe.refuse(Refusal::memory);
+    slowest->connection->close(now_);
+    settle(*slowest);
+}
+
+void ConnectionLoop::stop_listening() {
     if (listener_ < 0) return;
-    close(std::exchange(listener_, -1));
-    std::vector<int> idle;
-    for (const auto& [fd, slot] : slots_)
-        if (!slot->busy) idle.push_back(fd);
-    for (const int fd : idle)
-        close_locked(fd);
+    ::close(std::exchange(listener_, -1));
+    service_.draining = true;
+    for (auto& [number, slot] : slots_) {
+        slot.connection->drain(now_);
+        settle(slot);
+    }
+    const std::lock_guard lock(mutex_);
+    listening_ = false;
     quiet_.notify_all();
 }
 
-/// Closes what was idle too long. Returns how long to sleep at most, in milliseconds; -1: until something
-/// happens.
-int ConnectionLoop::sweep() {
-    const std::lock_guard lock(mutex_);
-    const TimePoint time = now();
-    if (accept_again_ != TimePoint{} && accept_again_ <= time && listener_ >= 0) {
-        accept_again_ = TimePoint{};
-        watch(epoll_, EPOLL_CTL_MOD, listener_, EPOLLIN);
+void ConnectionLoop::close_all() {
+    for (auto& [number, slot] : slots_) {
+        if (!slot.open) continue;
+        slot.connection->close(now_);
+        settle(slot);
     }
-    if (slots_.empty() && accept_again_ == TimePoint{}) return -1;
-    // Not at every event: with many connections open, looking at all of them costs more than serving one.
-    if (time >= next_sweep_) {
-        next_sweep_ = time + kSweepInterval;
-        std::vector<int> expired;
-        for (const auto& [fd, slot] : slots_)
-            if (!slot->busy && slot->deadline <= time) expired.push_back(fd);
-        for (const int fd : expired)
-            close_locked(fd);
-    }
-    return static_cast<int>(kSweepInterval.count());
 }
 
 } // namespace dwcp::http

@@ -1,57 +1,41 @@
-// Accepts connections, watches those without a request, and hands each request to a worker.
-//
-// One thread polls the listener and every connection that waits for a request; it also reads the request's
-// head, so a client that is idle or slow with its head costs a descriptor but no worker. Once a head is
-// complete, the connection belongs to one worker until its request is answered, then comes back here or is
-// closed.
+// Accepts connections and drives them: one thread waits for sockets, workers and the clock, and calls the
+// Connection that is concerned. Only what may block runs elsewhere, on two pools: one for probes, so that
+// they answer while every other worker is busy, and one for everything else.
 //
 // Life cycle: the constructor starts the thread and the workers; begin_drain(), wait_quiet(), stop(), in that
-// order, end them (stop() alone will do, and the destructor calls it). Used by HttpServer only.
+// order, end them (stop() alone will do, and the destructor calls it). Used by HttpServer only. The public
+// functions are thread-safe.
 #pragma once
 
 #include "runtime/base/worker_pool.hpp"
-#include "runtime/http/options.hpp"
-#include "runtime/metrics/metrics.hpp"
+#include "runtime/http/connection.hpp"
+#include "runtime/http/service.hpp"
+#include "runtime/http/sources.hpp"
 
 #include <atomic>
 #include <condition_variable>
-#include <functional>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 namespace dwcp::http {
 
-struct Connection {
-    int fd = -1; ///< Non-blocking.
-    std::string peer_host;
-    std::uint16_t peer_port = 0;
-    std::string input; ///< Received and not yet consumed, from `consumed` on.
-    std::size_t consumed = 0;
-
-    /// Whether `input` starts with a whole head, or with more than any head may have.
-    bool head_ready() const;
-    /// Length of the head that `input` starts with, its empty line included; 0: incomplete.
-    std::size_t head_bytes() const;
-};
-
-class ConnectionLoop {
+class ConnectionLoop final : private Loop {
   public:
-    /// Serves the request at the start of the connection's input; false: close the connection. Must not
-    /// throw.
-    using Serve = std::function<bool(Connection&)>;
-
-    /// Takes over the listening descriptor.
-    ConnectionLoop(int listener, const Options& options, Serve serve);
-    ~ConnectionLoop();
+    /// Takes over the listening descriptor. `router`, `guard` and `unmatched` must outlive it.
+    ConnectionLoop(int listener, const Options& options, const Router& router, const Guard& guard,
+                   RouteProbe& unmatched);
+    ~ConnectionLoop() override;
     ConnectionLoop(const ConnectionLoop&) = delete;
     ConnectionLoop& operator=(const ConnectionLoop&) = delete;
 
-    /// Closes the listener and every idle connection; requests under way go on.
+    /// Closes the listener and every idle connection; requests under way go on, live responses end.
     void begin_drain();
-    bool draining() const { return draining_; }
     /// Whether no request was under way any more at some time before the deadline.
     bool wait_quiet(Duration deadline);
     /// Cuts what is under way and joins. Handlers that block are waited for.
@@ -59,47 +43,71 @@ class ConnectionLoop {
 
   private:
     struct Slot {
-        Connection connection;
-        bool busy = false;    ///< Belongs to a worker.
-        TimePoint deadline{}; ///< Closed if still idle then.
+        std::unique_ptr<Connection> connection;
+        bool open = true; ///< Counted as such.
     };
+    struct Waiting {
+        std::uint64_t number = 0;
+        bool probe = false;
+    };
+
+    // What connections ask for.
+    bool submit(Connection& connection, bool probe, bool must) override;
+    void handshake_failed(const std::string& host, const Error& error, TimePoint now) override;
+    void request_began() override;
+    void request_ended() override;
 
     void run();
-    void on_event(int fd);
-    void accept_all();
-    void adopt(int fd, std::string host, std::uint16_t port);
-    void on_readable(int fd);
-    void dispatch(Slot& slot);
-    void work(Slot& slot);
-    void release(Slot& slot, bool keep);
-    void rearm(Slot& slot);
-    void close_locked(int fd);
-    void drain_now();
-    int sweep();
+    void wait_for_events();
+    void on_event(std::uint64_t number, std::uint32_t events);
+    void on_notes();
+    void run_waiting();
+    bool start_step(Connection& connection, bool probe);
 
-    struct Probe {
-        metrics::Gauge connections = metrics::gauge("dwcp_http_connections", "Open client connections.");
-        metrics::Counter refused =
-            metrics::counter("dwcp_http_refused_total", "Connections answered 503 for want of room.");
-    };
+    void accept_some();
+    void pause_accepting();
+    void adopt(int fd, Connection::Peer peer);
+    bool make_room(bool reserved);
+    void open(int fd, Connection::Peer peer, bool reserved);
+    /// After anything was done to a connection: what it waits for now, or its end.
+    void settle(Slot& slot, std::uint32_t came = 0);
+    void bury();
 
-    const Options options_;
-    const Serve serve_;
-    const Probe probe_;
+    void stop_listening();
+    void close_all();
+    void sweep();
+    void relieve_memory();
+
+    Service service_;
     int listener_;
-    int epoll_;
-    int wake_;
+    const int epoll_;
+    TimePoint now_;
     TimePoint accept_again_{}; ///< Not the epoch: accepting is paused for want of descriptors.
     TimePoint next_sweep_{};
+    std::int64_t date_seconds_ = 0;
+    TimePoint next_handshake_event_{};
+    std::uint64_t handshakes_unsaid_ = 0;
     std::atomic<bool> draining_{false};
     std::atomic<bool> stopping_{false};
 
-    std::mutex mutex_;
+    std::unordered_map<std::uint64_t, Slot> slots_;
+    std::uint64_t last_number_;
+    std::size_t open_ = 0;     ///< Without the reserved ones.
+    std::size_t reserved_ = 0; ///< Beyond connections_max, for probes.
+    Sources sources_;
+    std::vector<std::uint64_t> turns_; ///< Connections that can go on without an event.
+    std::vector<std::uint64_t> dead_;
+    std::vector<Mailbox::Note> notes_;
+    std::deque<Waiting>
+        waiting_; ///< Steps that wait for a place in a pool's queue; one a connection at most.
+
+    std::mutex mutex_; ///< Of the three below.
     std::condition_variable quiet_;
-    std::unordered_map<int, std::unique_ptr<Slot>> slots_;
-    std::size_t busy_ = 0;
+    std::size_t busy_ = 0; ///< Requests under way.
+    bool listening_ = true;
 
     std::unique_ptr<WorkerPool> workers_;
+    std::unique_ptr<WorkerPool> probe_workers_;
     std::thread thread_;
 };
 

@@ -1,19 +1,22 @@
-// An HTTP/1.1 server: cpp-httplib parses and writes messages, the rest is ours.
+// An HTTP/1.1 server, over TLS if asked: one thread waits for all clients, a pool runs the handlers.
 //
 // Life cycle: route() for every route, start(), then drain() and stop() (the destructor stops too). Handlers
 // run on worker threads and must outlive the server's run. Made by the gateway of a node, and by tests. All
 // functions but route() are thread-safe.
 //
 // What it promises: no exception leaves it; every answer, errors of the protocol included, carries
-// X-DWCP-Request-Id and, if it is an error, JSON with code, message and remedy; idle clients hold no thread;
-// when all threads are busy and the queue is full, a request is answered 503 with Retry-After at once
-// (unread, so without an id); a body that was cut short is never taken for whole.
+// X-DWCP-Request-Id and, if it is an error, JSON with code, message and remedy; a client that is slow or
+// silent, whether with its head, its body or its answer, holds no thread, bounded memory, and goes after its
+// time; when all threads are busy and the queue is full, a request is answered 503 with Retry-After at once,
+// while probes are still answered; a request that could be read in two ways, or whose body was cut short, is
+// answered 400 and never taken for whole.
 //
-// It never looks at Accept-Encoding or Content-Encoding: bodies are what they are. The first server made in a
-// process sets SIGPIPE to ignored.
+// It never looks at Accept-Encoding or Content-Encoding: bodies are what they are. It sets SIGPIPE to
+// ignored.
 //
 // Metrics: dwcp_http_requests_total{route,method,status}, dwcp_http_request_duration_seconds{route,method},
-// dwcp_http_requests_in_flight, dwcp_http_connections, dwcp_http_refused_total,
+// dwcp_http_requests_in_flight, dwcp_http_connections, dwcp_http_live_responses, dwcp_http_held_bytes,
+// dwcp_http_refused_total{reason}, dwcp_http_tls_handshake_failures_total{reason},
 // dwcp_http_received_bytes_total, dwcp_http_sent_bytes_total.
 #pragma once
 

@@ -1,8 +1,8 @@
 // What a route's handler gets and gives, without naming the HTTP library behind it.
 //
-// A handler runs on one of the server's worker threads and may block. It reads the request's body, if any,
-// while it runs; a response's body is either text or pulled piece by piece after the handler has returned, so
-// nothing large is ever whole in memory.
+// A handler runs on one of the server's worker threads and may block. The request's body, if any, is there
+// when it runs; bodies too large for that are an Upload's (route.hpp). A response's body is either text or
+// pulled piece by piece after the handler has returned, so nothing large is ever whole in memory.
 #pragma once
 
 #include "protocols/base/bytes.hpp"
@@ -50,8 +50,8 @@ struct Request {
     /// Whether the client said how long the body is: a length or chunks. Without, there is no body.
     bool body_announced = false;
 
-    /// Reads the whole body, at most once. Errors: the sink's; cancelled if the client cut it short or
-    /// malformed it; deadline_exceeded if it fell silent.
+    /// Reads the whole body, at most once. It has arrived before the handler runs, so the only errors are the
+    /// sink's.
     std::function<Result<void>(const BodySink&)> read_body;
 
     std::optional<std::string> header(std::string_view name) const;
@@ -69,6 +69,7 @@ struct Piece {
 
 /// A body without an end, for server-sent events: the server asks for more whenever it was woken and the
 /// client has taken what there was. Slow clients hold no thread; what they miss is for the body to decide.
+/// Called on the server's one loop thread: nothing here may block.
 class LiveBody {
   public:
     virtual ~LiveBody() = default;

@@ -23,6 +23,9 @@ struct Parameter {
     Type type = Type::text;
 };
 
+/// A body that a Handler gets is held in memory; what is larger belongs to an UploadHandler.
+inline constexpr std::size_t kBodyBytesMax = 1U << 20;
+
 struct RouteSpec {
     std::string method;
     std::string pattern; ///< An exact path, or a prefix and '*'; also the metrics' route label.
@@ -32,6 +35,9 @@ struct RouteSpec {
     std::vector<Parameter> parameters{};
     std::string answer{};  ///< What comes back, in a sentence or two.
     std::string example{}; ///< A curl command line after "http://127.0.0.1:8101".
+    /// Served by threads of its own, so that it answers while all others are busy. For what is quick.
+    bool probe = false;
+    std::size_t body_bytes_max = kBodyBytesMax; ///< Beyond, a Handler's request is answered 413.
 };
 
 /// Takes a request's body piece by piece as it arrives. Made by an UploadHandler, called by one worker thread
@@ -43,8 +49,9 @@ class Upload {
     virtual Result<void> take(ByteView piece) = 0;
     /// After the last piece.
     virtual Response finish() = 0;
-    /// Instead of finish(): the client cut the body short (cancelled), malformed it (invalid_argument), fell
-    /// silent (deadline_exceeded), or take() failed. Gives the answer.
+    /// Instead of finish(): the client cut the body short or malformed it (invalid_argument), fell silent or
+    /// was too slow (deadline_exceeded; the server answers it 408), is gone or the server stops (cancelled;
+    /// nobody sees the answer), or take() failed. Gives the answer.
     virtual Response abandon(const Error& why) = 0;
 };
 
@@ -52,7 +59,7 @@ class Upload {
 using UploadHandler = std::function<std::variant<Response, std::unique_ptr<Upload>>(Request&)>;
 
 /// Runs before a route's handler and before any of the body is read: nullopt lets the request pass. Sets
-/// Request::client.
+/// Request::client. Runs on the server's one loop thread: it must not block.
 using Guard = std::function<std::optional<Response>(Request&, const RouteSpec&)>;
 
 } // namespace dwcp::http

@@ -62,15 +62,22 @@ std::string percent_encode_path(std::string_view text) { return encode(text, tru
 std::string percent_encode(std::string_view text) { return encode(text, false); }
 
 std::optional<Target> parse_target(std::string_view target) {
-    if (target.starts_with("http://")) {
-        const std::size_t slash = target.find('/', 7);
-        target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+    std::string authority;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!target.starts_with(scheme)) continue;
+        target.remove_prefix(scheme.size());
+        authority = target.substr(0, target.find_first_of("/?"));
+        if (authority.empty() || authority.find('@') != std::string::npos) return std::nullopt;
+        target.remove_prefix(authority.size());
+        if (target.empty()) target = "/";
+        break;
     }
-    if (!target.starts_with('/')) return std::nullopt;
+    // A fragment is for the client alone; one that was sent would be read by some as part of the path.
+    if (!target.starts_with('/') || target.find('#') != std::string_view::npos) return std::nullopt;
     const std::size_t question = target.find('?');
     auto path = percent_decode(target.substr(0, question));
     if (!path) return std::nullopt;
-    Target parsed{std::move(*path), {}};
+    Target parsed{std::move(*path), {}, std::move(authority)};
     if (question != std::string_view::npos && !parse_params(target.substr(question + 1), parsed.params))
         return std::nullopt;
     return parsed;

@@ -19,6 +19,7 @@ std::string percent_encode(std::string_view text);
 struct Target {
     std::string path;
     std::map<std::string, std::string> params;
+    std::string authority{}; ///< Of the absolute form: "host:port".
 };
 
 /// "/a%20b?c=d" (or the absolute form "http://host/a...") split and decoded; nullopt if malformed.

@@ -1,13 +1,16 @@
 #include "runtime/http/errors.hpp"
 #include "runtime/http/http_server.hpp"
+#include "runtime/http/request_parser.hpp"
 #include "tests/unit/http/gate.hpp"
 #include "tests/unit/http/raw_client.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include <condition_variable>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <vector>
 
@@ -52,6 +55,59 @@ struct Fixture {
         RawClient client(server.port());
         client.send(sent);
         return client.receive_all();
+    }
+};
+
+RouteSpec spec(std::string method, std::string pattern) {
+    return {.method = std::move(method), .pattern = std::move(pattern), .group = {}, .sentence = {}};
+}
+
+/// An upload route that keeps what came and how each upload ended.
+struct Uploads {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int begun = 0;
+    std::uint64_t bytes = 0;
+    std::vector<std::string> ends;
+    Gate* gate = nullptr; ///< Held by every take().
+
+    struct One : Upload {
+        explicit One(Uploads& owner) : all(owner) {}
+        Result<void> take(ByteView piece) override {
+            if (all.gate != nullptr) all.gate->pass();
+            content += as_text(piece);
+            all.change([&] { all.bytes += piece.size(); });
+            if (content.starts_with("bad")) return fail(Errc::too_large, "that is too much", "");
+            return {};
+        }
+        Response finish() override {
+            all.change([&] { all.ends.push_back("finished"); });
+            return text("[" + content + "]");
+        }
+        Response abandon(const Error& why) override {
+            all.change([&] { all.ends.emplace_back(to_string(why.code)); });
+            return error_response(why);
+        }
+        Uploads& all;
+        std::string content;
+    };
+    UploadHandler handler() {
+        return [this](Request& request) -> std::variant<Response, std::unique_ptr<Upload>> {
+            if (request.header("X-Refuse")) return error_response({Errc::permission_denied, "no", ""});
+            change([&] { ++begun; });
+            return std::make_unique<One>(*this);
+        };
+    }
+    template<class Change>
+    void change(Change apply) {
+        const std::lock_guard lock(mutex);
+        apply();
+        changed.notify_all();
+    }
+    template<class Condition>
+    void wait_until(Condition holds) {
+        std::unique_lock lock(mutex);
+        REQUIRE(changed.wait_for(lock, std::chrono::seconds(10), holds));
     }
 };
 
@@ -145,7 +201,7 @@ TEST_CASE_METHOD(Fixture, "an idle connection is closed after its time") {
     options.head_timeout = milliseconds(50);
     const auto running = start();
     CHECK(exchange("").empty());
-    CHECK(exchange("GET / HT").empty());
+    CHECK(exchange("GET / HT").starts_with("HTTP/1.1 408 "));
 }
 
 TEST_CASE_METHOD(Fixture, "with all threads busy and the queue full a request is answered 503") {
@@ -179,16 +235,45 @@ TEST_CASE_METHOD(Fixture, "with all threads busy and the queue full a request is
     CHECK(queued.receive_all().ends_with("hello"));
 }
 
-TEST_CASE_METHOD(Fixture, "a connection too many is answered 503") {
+TEST_CASE_METHOD(Fixture, "when connections run out, the one that was idle longest goes") {
+    options.connections_max = 2;
+    const auto running = start();
+    RawClient first(server.port());
+    first.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    first.receive_until("hello");
+    RawClient second(server.port());
+    second.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    second.receive_until("hello");
+    RawClient third(server.port());
+    third.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    third.receive_until("hello");
+    CHECK(first.receive_all().ends_with("hello"));
+    second.send(get("/hello"));
+    CHECK(second.receive_all().ends_with("hello"));
+}
+
+TEST_CASE_METHOD(Fixture, "with a request under way on every connection, a new one gets in for probes only") {
+    Gate gate;
+    server.route("GET", "/hold", [&](Request&) {
+        gate.pass();
+        return text("done");
+    });
+    auto probe = spec("GET", "/health");
+    probe.probe = true;
+    server.route(probe, Handler([](Request&) { return text("fine"); }));
     options.connections_max = 2;
     const auto running = start();
     RawClient first(server.port());
     RawClient second(server.port());
-    first.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
-    first.receive_until("hello");
-    second.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
-    second.receive_until("hello");
-    CHECK(exchange(get("/hello")).starts_with("HTTP/1.1 503 "));
+    first.send(get("/hold"));
+    second.send(get("/hold"));
+    gate.wait_for_arrivals(2); // all threads are busy as well
+    const auto refused = exchange(get("/hello"));
+    CHECK(refused.starts_with("HTTP/1.1 503 "));
+    CHECK(has(refused, "Retry-After: 1\r\n"));
+    CHECK(exchange(get("/health")).ends_with("fine"));
+    gate.open();
+    CHECK(first.receive_all().ends_with("done"));
 }
 
 TEST_CASE_METHOD(Fixture, "drain finishes what is under way and refuses what is new") {
@@ -212,19 +297,17 @@ TEST_CASE_METHOD(Fixture, "drain finishes what is under way and refuses what is 
 }
 
 TEST_CASE_METHOD(Fixture, "drain gives up at its deadline and stop cuts the rest") {
-    std::promise<void> reading;
-    server.route("POST", "/endless", [&](Request& request) {
-        reading.set_value();
-        auto body = read_text(request, 10);
-        return body ? text("whole") : error_response(body.error());
-    });
+    Uploads uploads;
+    server.route(spec("POST", "/endless"), uploads.handler());
     const auto running = start();
     RawClient client(server.port());
     client.send("POST /endless HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
-    reading.get_future().wait();
+    uploads.wait_until([&] { return uploads.begun == 1; });
     CHECK_FALSE(server.drain(milliseconds(10)));
     server.stop();
-    CHECK_FALSE(has(client.receive_all(), "whole"));
+    CHECK_FALSE(has(client.receive_all(), "HTTP/1.1 200"));
+    // Nobody sees the answer, but the upload hears that it will never be whole.
+    CHECK(uploads.ends == std::vector<std::string>{"cancelled"});
 }
 
 TEST_CASE_METHOD(Fixture, "bodies come with a length, in chunks, or not at all") {
@@ -255,7 +338,8 @@ TEST_CASE_METHOD(Fixture, "a body cut short is never taken for whole") {
         client.end_sending();
         const auto answer = client.receive_all();
         CHECK_FALSE(has(answer, "[hello]"));
-        CHECK(answer.starts_with("HTTP/1.1 503 "));
+        CHECK(answer.starts_with("HTTP/1.1 400 "));
+        CHECK(error_of(answer)["code"] == "invalid_argument");
     }
 }
 
@@ -264,7 +348,7 @@ TEST_CASE_METHOD(Fixture, "a silent sender is given up") {
     const auto running = start();
     RawClient client(server.port());
     client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhel");
-    CHECK(client.receive_all().starts_with("HTTP/1.1 504 "));
+    CHECK(client.receive_all().starts_with("HTTP/1.1 408 "));
 }
 
 TEST_CASE_METHOD(Fixture, "ambiguous lengths are refused and end the connection") {
@@ -312,7 +396,7 @@ TEST_CASE_METHOD(Fixture, "a chunk size without an end is refused") {
     client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;");
     client.send(std::string(64U << 10, 'x'));
     client.end_sending();
-    CHECK(client.receive_all().starts_with("HTTP/1.1 503 "));
+    CHECK(client.receive_all().starts_with("HTTP/1.1 400 "));
 }
 
 TEST_CASE_METHOD(Fixture, "a hostile Range header reaches the handler as text and harms nothing") {
@@ -326,20 +410,30 @@ TEST_CASE_METHOD(Fixture, "a hostile Range header reaches the handler as text an
     CHECK(exchange(get("/range", "Range: bytes=5-2\r\n")).starts_with("HTTP/1.1 200 "));
 }
 
-TEST_CASE_METHOD(Fixture, "100 Continue is sent only when the handler wants the body") {
-    server.route("POST", "/refuse", [](Request&) {
+TEST_CASE_METHOD(Fixture, "100 Continue is sent only when the body is wanted") {
+    Uploads uploads;
+    server.route(spec("PUT", "/upload"), uploads.handler());
+    server.set_guard([](Request& request, const RouteSpec&) -> std::optional<Response> {
+        if (!request.header("X-Stranger")) return std::nullopt;
         return error_response({Errc::permission_denied, "no", ""});
     });
     const auto running = start();
-    const std::string headers = " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    RawClient refused(server.port());
-    refused.send("POST /refuse" + headers);
-    CHECK(refused.receive_until("\"no\"").starts_with("HTTP/1.1 403 "));
-    RawClient wanted(server.port());
-    wanted.send("POST /echo" + headers);
-    CHECK(wanted.receive_until("100 Continue\r\n\r\n").starts_with("HTTP/1.1 100 "));
-    wanted.send("hello");
-    CHECK(has(wanted.receive_until("[hello]"), "HTTP/1.1 200 "));
+    const std::string headers = " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n";
+    for (const char* refused : {"PUT /upload", "POST /echo"}) {
+        RawClient client(server.port());
+        client.send(refused + headers + "X-Refuse: 1\r\nX-Stranger: 1\r\n\r\n");
+        CHECK(client.receive_until("\"no\"").starts_with("HTTP/1.1 403 "));
+    }
+    RawClient unwanted(server.port());
+    unwanted.send("PUT /upload" + headers + "X-Refuse: 1\r\n\r\n");
+    CHECK(unwanted.receive_until("\"no\"").starts_with("HTTP/1.1 403 "));
+    for (const char* wanted : {"PUT /upload", "POST /echo"}) {
+        RawClient client(server.port());
+        client.send(wanted + headers + "\r\n");
+        CHECK(client.receive_until("100 Continue\r\n\r\n").starts_with("HTTP/1.1 100 "));
+        client.send("hello");
+        CHECK(has(client.receive_until("[hello]"), "HTTP/1.1 200 "));
+    }
 }
 
 TEST_CASE_METHOD(Fixture, "a refused client that is still sending gets to see the answer") {

@@ -593,7 +593,15 @@ TEST_CASE_METHOD(Fixture, "a page from elsewhere gets nothing through the user's
         CHECK(
             with(method, "Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n").starts_with("HTTP/1.1 403 "));
         CHECK(with(method, "Host: 127.0.0.1\r\nOrigin: null\r\n").starts_with("HTTP/1.1 403 "));
-        CHECK(with(method, "Host: 127.0.0.1\r\nHost: evil.example\r\n").starts_with("HTTP/1.1 403 "));
+        CHECK(with(method, "Host: 127.0.0.1\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n")
+                  .starts_with("HTTP/1.1 403 "));
+        CHECK(with(method, "Host: 127.0.0.1\r\nHost: evil.example\r\n").starts_with("HTTP/1.1 400 "));
+        CHECK(raw(std::string(method) + " http://evil.example/v1/objects/k HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                                        "Content-Length: 0\r\n\r\n")
+                  .starts_with("HTTP/1.1 400 "));
+        CHECK(raw(std::string(method) + " http://evil.example/v1/objects/k HTTP/1.1\r\nHost: evil.example\r\n"
+                                        "Content-Length: 0\r\n\r\n")
+                  .starts_with("HTTP/1.1 403 "));
     }
     CHECK(get("k")->body == "secret");
     CHECK(with("DELETE", "Host: localhost:1\r\nOrigin: http://localhost:1\r\n").starts_with("HTTP/1.1 200 "));
