@@ -30,6 +30,9 @@ std::string address_of(int fd) {
     return "the peer";
 }
 
+/// Nodes send each other blocks: a record needs two reads from the socket without a buffer for several.
+constexpr std::size_t kReadAheadBytes = 128U << 10;
+
 bool is_gone(int error) { return error == EPIPE || error == ECONNRESET; }
 
 } // namespace
@@ -49,6 +52,11 @@ SslSession::SslSession(SSL_CTX* context, int fd, Side side, Clients clients, Exp
     SSL_set0_rbio(ssl_.get(), bio.get());
     SSL_set0_wbio(ssl_.get(), bio.release());
     SSL_set_app_data(ssl_.get(), this);
+    const bool between_nodes = side == Side::accepting ? clients == Clients::nodes : !expected_.name.empty();
+    if (between_nodes) {
+        SSL_set_read_ahead(ssl_.get(), 1);
+        SSL_set_default_read_buffer_len(ssl_.get(), kReadAheadBytes);
+    }
     int verify = SSL_VERIFY_PEER;
     if (side == Side::accepting && clients == Clients::nodes) verify |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_set_verify(ssl_.get(), verify, nullptr);
@@ -94,7 +102,10 @@ Result<Progress> SslSession::write(ByteView from) {
 }
 
 std::size_t SslSession::pending() const {
-    return failed_ || !ssl_ ? 0 : static_cast<std::size_t>(SSL_pending(ssl_.get()));
+    if (failed_ || !ssl_) return 0;
+    // What was read ahead is not a record yet, and may not become a whole one.
+    const int processed = SSL_pending(ssl_.get());
+    return processed > 0 ? static_cast<std::size_t>(processed) : SSL_has_pending(ssl_.get());
 }
 
 void SslSession::close() {

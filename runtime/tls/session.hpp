@@ -42,7 +42,8 @@ class Session {
     virtual Result<Progress> read(std::span<Byte> to) = 0;
     /// After Want, the repeated call may offer a longer buffer that starts with the same bytes.
     virtual Result<Progress> write(ByteView from) = 0;
-    /// Bytes that read() gives without the socket becoming readable first.
+    /// Not 0: read() may give bytes without the socket becoming readable first. Read until it wants the
+    /// socket.
     virtual std::size_t pending() const = 0;
     /// Tells the peer that this was all, if the socket takes it; does not wait.
     virtual void close() = 0;
