@@ -1,7 +1,8 @@
-// dwcp-bench-transport: blocks between two processes over data links, against a plain copy of the same bytes.
+// dwcp-bench-transport: blocks between two processes over data links, plain and in TLS, against a plain copy
+// of the same bytes.
 //
-// The plain copy (one socket, fsynced file) and ours run in turn, since the speed of a shared machine and its
-// disk drifts; a figure is the median over the pairs, a ratio the median of the pairs' ratios.
+// The plain copy (one socket, fsynced file) and each of ours run in turn, since the speed of a shared machine
+// and its disk drifts; a figure is the median over the pairs, a ratio the median of the pairs' ratios.
 #include "bench/transport_links.hpp"
 #include "bench/transport_object.hpp"
 #include "bench/transport_plain.hpp"
@@ -78,13 +79,23 @@ struct Series {
     std::vector<double> plain;
 };
 
+/// Data links one way: both figures of it come from the same runs.
+struct LinkCase {
+    std::string put_name;
+    std::string get_name;
+    LinkWish wish;
+    Series put;
+    Series get;
+};
+
 class Report {
   public:
     explicit Report(const Settings& settings) : settings_(settings) {
         if (!settings.json) fmt::print("{:<20} {:<24} {:>10} {}\n", "case", "metric", "value", "unit");
     }
 
-    void add(const std::string& name, std::uint32_t streams, bool durable, const Series& series) const {
+    void add(const std::string& name, std::uint32_t streams, bool durable, const Series& series,
+             bool tls = false) const {
         const double megabytes = static_cast<double>(settings_.bytes()) / 1e6;
         std::vector<double> speeds;
         std::vector<double> plain;
@@ -99,6 +110,7 @@ class Report {
                                      {"codec", "none"},
                                      {"streams", streams},
                                      {"durable", durable},
+                                     {"tls", tls},
                                      {"verified", "sha256"},
                                      {"pairs", series.ours.size()},
                                      {"cpus", std::thread::hardware_concurrency()},
@@ -133,55 +145,82 @@ class Report {
     const Settings& settings_;
 };
 
-void run(const Settings& settings) {
-    const std::regex wanted(settings.cases);
-    const auto wants = [&](const std::string& name) { return std::regex_search(name, wanted); };
-    const auto case_name = [](const char* what, std::uint32_t streams) {
+/// What the cases of one run share.
+struct Run {
+    bool wants(const std::string& name) const { return std::regex_search(name, wanted); }
+    static std::string case_name(const char* what, std::uint32_t streams) {
         return fmt::format("{}_{}_stream{}", what, streams, streams == 1 ? "" : "s");
-    };
-    const WorkDirectory directory(settings.directory);
-    fmt::print(stderr, "making {} MiB of random blocks\n", settings.bytes() >> 20);
-    const auto blocks = make_blocks(settings.bytes());
-    const Report report(settings);
-    for (const std::uint32_t streams : {1U, 8U}) {
-        if (!wants(case_name("put", streams)) && !wants(case_name("get", streams))) continue;
-        Series put;
-        Series get;
-        for (int pair = 0; pair < settings.pairs; ++pair) {
-            fmt::print(stderr, "{} stream(s), pair {} of {}: plain copy", streams, pair + 1, settings.pairs);
-            const double plain = plain_copy_seconds(blocks, directory.path());
-            fmt::print(stderr, " {:.2f} s, ours", plain);
-            const LinkSeconds ours =
-                link_seconds(blocks, directory.path(), streams, wants(case_name("get", streams)));
-            fmt::print(stderr, " put {:.2f} s, get {:.2f} s\n", ours.put, ours.get);
-            put.plain.push_back(plain);
-            put.ours.push_back(ours.put);
-            get.plain.push_back(plain);
-            get.ours.push_back(ours.get);
-        }
-        if (wants(case_name("put", streams))) report.add(case_name("put", streams), streams, true, put);
-        if (wants(case_name("get", streams))) report.add(case_name("get", streams), streams, false, get);
     }
+
+    const Settings& settings;
+    const std::regex wanted;
+    const std::vector<EncodedBlock> blocks;
+    const WorkDirectory directory;
+    const Report report;
+};
+
+void run_links(const Run& run) {
     for (const std::uint32_t streams : {1U, 8U}) {
-        const auto put_name = case_name("object_put", streams);
-        const auto get_name = case_name("object_get", streams);
-        if (!wants(put_name) && !wants(get_name)) continue;
-        const int pairs = settings.quick ? 1 : settings.pairs; // two nodes start and stop for each
+        std::vector<LinkCase> cases;
+        for (const bool tls : {false, true}) {
+            const auto put = Run::case_name(tls ? "put_tls" : "put", streams);
+            const auto get = Run::case_name(tls ? "get_tls" : "get", streams);
+            if (run.wants(put) || run.wants(get))
+                cases.push_back({put, get, {streams, tls, run.wants(get)}, {}, {}});
+        }
+        if (cases.empty()) continue;
+        for (int pair = 0; pair < run.settings.pairs; ++pair) {
+            fmt::print(stderr, "{} stream(s), pair {} of {}: plain copy", streams, pair + 1,
+                       run.settings.pairs);
+            const double plain = plain_copy_seconds(run.blocks, run.directory.path());
+            fmt::print(stderr, " {:.2f} s", plain);
+            for (LinkCase& one : cases) {
+                const LinkSeconds ours = link_seconds(run.blocks, run.directory.path(), one.wish);
+                fmt::print(stderr, ", ours{} put {:.2f} s, get {:.2f} s", one.wish.tls ? " in TLS" : "",
+                           ours.put, ours.get);
+                one.put.plain.push_back(plain);
+                one.put.ours.push_back(ours.put);
+                one.get.plain.push_back(plain);
+                one.get.ours.push_back(ours.get);
+            }
+            fmt::print(stderr, "\n");
+        }
+        for (const LinkCase& one : cases) {
+            if (run.wants(one.put_name)) run.report.add(one.put_name, streams, true, one.put, one.wish.tls);
+            if (run.wants(one.get_name)) run.report.add(one.get_name, streams, false, one.get, one.wish.tls);
+        }
+    }
+}
+
+void run_objects(const Run& run) {
+    for (const std::uint32_t streams : {1U, 8U}) {
+        const auto put_name = Run::case_name("object_put", streams);
+        const auto get_name = Run::case_name("object_get", streams);
+        if (!run.wants(put_name) && !run.wants(get_name)) continue;
+        const int pairs = run.settings.quick ? 1 : run.settings.pairs; // two nodes start and stop for each
         Series put;
         Series get;
         for (int pair = 0; pair < pairs; ++pair) {
             fmt::print(stderr, "object, {} stream(s), pair {} of {}: plain copy", streams, pair + 1, pairs);
-            const double plain = plain_copy_seconds(blocks, directory.path());
-            const ObjectSeconds ours = object_seconds(blocks, directory.path(), streams);
+            const double plain = plain_copy_seconds(run.blocks, run.directory.path());
+            const ObjectSeconds ours = object_seconds(run.blocks, run.directory.path(), streams);
             fmt::print(stderr, " {:.2f} s, ours put {:.2f} s, get {:.2f} s\n", plain, ours.put, ours.get);
             put.plain.push_back(plain);
             put.ours.push_back(ours.put);
             get.plain.push_back(plain);
             get.ours.push_back(ours.get);
         }
-        if (wants(put_name)) report.add(put_name, streams, true, put);
-        if (wants(get_name)) report.add(get_name, streams, false, get);
+        if (run.wants(put_name)) run.report.add(put_name, streams, true, put);
+        if (run.wants(get_name)) run.report.add(get_name, streams, false, get);
     }
+}
+
+void run(const Settings& settings) {
+    fmt::print(stderr, "making {} MiB of random blocks\n", settings.bytes() >> 20);
+    const Run run{settings, std::regex(settings.cases), make_blocks(settings.bytes()),
+                  WorkDirectory(settings.directory), Report(settings)};
+    run_links(run);
+    run_objects(run);
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "bench/transport_links.hpp"
 
+#include "bench/transport_certificates.hpp"
 #include "bench/transport_process.hpp"
 #include "protocols/crypto/hash.hpp"
 #include "runtime/links/data/data_plane.hpp"
@@ -80,8 +81,8 @@ class Window {
 };
 
 struct Cluster {
-    Cluster(const std::string& directory_in, std::uint32_t streams_in)
-        : directory(directory_in), streams(streams_in), sender(identity_of("sender")),
+    Cluster(const std::string& directory_in, const LinkWish& wish_in)
+        : directory(directory_in), wish(wish_in), sender(identity_of("sender")),
           receiver(identity_of("receiver")) {}
 
     static identity::Identity identity_of(const NodeName& name) {
@@ -94,12 +95,14 @@ struct Cluster {
         std::filesystem::create_directories(own);
         trust = need(identity::TrustStore::open(own, {{peer.name, peer.public_key().hex()}}));
         links::DataPlaneOptions options;
-        options.streams_min = options.streams_max = streams;
+        options.streams_min = options.streams_max = wish.streams;
+        if (wish.tls)
+            options.tls = need(tls::Context::load(certificate_files(directory, self.name), "bench"));
         return need(links::DataPlane::start(options, self, *trust, service, events));
     }
 
     std::string directory;
-    std::uint32_t streams;
+    LinkWish wish;
     identity::Identity sender;
     identity::Identity receiver;
     std::unique_ptr<identity::TrustStore> trust;
@@ -163,25 +166,26 @@ double get_all(links::DataPlane& plane, const std::vector<EncodedBlock>& blocks)
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void use(Channel& channel, Cluster& cluster, const std::vector<EncodedBlock>& blocks, bool with_get) {
+void use(Channel& channel, Cluster& cluster, const std::vector<EncodedBlock>& blocks) {
     StoreService nothing_to_serve(nullptr);
     const auto plane = cluster.start(cluster.sender, cluster.receiver, nothing_to_serve);
     plane->add_peer({"receiver", "127.0.0.1", static_cast<std::uint16_t>(channel.receive()), ""});
-    wait_for_streams(*plane, cluster.streams);
+    wait_for_streams(*plane, cluster.wish.streams);
     channel.send(put_all(*plane, blocks));
-    channel.send(with_get ? get_all(*plane, blocks) : 0);
+    channel.send(cluster.wish.with_get ? get_all(*plane, blocks) : 0);
 }
 
 } // namespace
 
 LinkSeconds link_seconds(const std::vector<EncodedBlock>& blocks, const std::string& directory,
-                         std::uint32_t streams, bool with_get) {
+                         const LinkWish& wish) {
     LinkSeconds seconds;
     {
-        Cluster cluster(directory, streams);
+        Cluster cluster(directory, wish);
+        if (wish.tls) make_certificates(directory, {cluster.sender.name, cluster.receiver.name});
         Child receiver([&](Channel& channel) { serve(channel, cluster); });
         const double port = receiver.channel().receive();
-        Child sender([&](Channel& channel) { use(channel, cluster, blocks, with_get); });
+        Child sender([&](Channel& channel) { use(channel, cluster, blocks); });
         sender.channel().send(port);
         seconds.put = sender.channel().receive();
         seconds.get = sender.channel().receive();
