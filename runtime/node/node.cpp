@@ -434,6 +434,8 @@ void RunningNode::listen() {
     server.threads = config_.http_threads;
     server.connections_max = http_connections_max();
     server.idle_timeout = std::chrono::milliseconds(config_.http_idle_timeout_ms);
+    server.tls = tls_;
+    server.events = &events_;
     need(http_->start(server));
     // The real ports: a configured 0 means any.
     const auto at = [](const config::Endpoint& listen, std::uint16_t port) {
