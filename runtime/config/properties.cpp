@@ -175,6 +175,8 @@ Table systems() {
                "Requests served at once; the rest wait."),
         number("http.idle_timeout_ms", &C::http_idle_timeout_ms, 5'000, "ms", {100, 600'000},
                "Silence after which a client's connection is closed."),
+        number("http.min_rate_bytes_per_s", &C::http_min_rate_bytes_per_s, 1'024, "bytes/s", {0, kMiB},
+               "A client that sends its body, or takes its answer, slower than this is cut; 0 for none."),
         text("http.local_role", &C::http_local_role, "writer", Choice{{"none", "viewer", "writer"}},
              "What a client on this machine may do without a certificate and without the operator token."),
 

@@ -433,7 +433,9 @@ void RunningNode::listen() {
     server.port = config_.http.port;
     server.threads = config_.http_threads;
     server.connections_max = http_connections_max();
+    server.connections_per_source_max = std::max<std::size_t>(server.connections_max / 8, 1);
     server.idle_timeout = std::chrono::milliseconds(config_.http_idle_timeout_ms);
+    server.min_rate_bytes_per_s = config_.http_min_rate_bytes_per_s;
     server.tls = tls_;
     server.events = &events_;
     need(http_->start(server));
