@@ -16,7 +16,9 @@ if(MOLD)
 endif()
 
 # g++ 12 sees uninitialised members in every moved std::expected of a shared_ptr (GCC bug 105562 and its kin).
-set(DWCP_WARNINGS -Wall -Wextra -Wpedantic -Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+# clang warns of what g++ 12's std::stable_sort itself is made of.
+set(DWCP_WARNINGS -Wall -Wextra -Wpedantic -Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
 
 if(DWCP_SANITIZE)
   add_compile_options(-fsanitize=${DWCP_SANITIZE} -fno-omit-frame-pointer -g1)
