@@ -54,7 +54,7 @@ void Connection::on_step_done(TimePoint now) {
     now_ = now;
     in_step_ = false;
     Exchange& exchange = *exchange_;
-    if (exchange.step == Step::begin) uploading_ = exchange.upload != nullptr;
+    uploading_ = exchange.upload != nullptr; // its last step has let it go
     if (!is_open()) return orphan();
     switch (exchange.step) {
     case Step::begin:
@@ -67,7 +67,6 @@ void Connection::on_step_done(TimePoint now) {
     case Step::handle:
     case Step::finish:
     case Step::abandon:
-        uploading_ = false;
         if (failure_status_ != 0) exchange.response->status = failure_status_;
         send_response();
         break;
