@@ -27,6 +27,7 @@ metrics::Counter rejected_messages(const std::string& path) {
 
 Actor::Actor(caf::actor_config& config, ActorContext context)
     : caf::event_based_actor(config), context_(std::move(context)) {
+    rejected_messages(path()); // there from the start: a series that appears with 1 has no rate yet
     set_exception_handler([this](std::exception_ptr& thrown) -> caf::error {
         std::string what = "unknown exception";
         try {

@@ -106,6 +106,7 @@ Gateway::Peer::Peer(ControlPeer peer, const PeerLink::Settings& settings, std::s
 
 Gateway::Gateway(caf::actor_config& config, actor::ActorContext context, GatewaySetup setup)
     : actor::Actor(config, std::move(context)), setup_(std::move(setup)) {
+    bad_frames("unknown", BadFrame::undecodable); // there from the start, at 0
     for (const ControlPeer& peer : setup_.peers) {
         const bool dials = setup_.self.name < peer.name;
         peers_.try_emplace(peer.name, peer, link_settings(setup_.options, dials), setup_.loads.at(peer.name));

@@ -177,6 +177,7 @@ class Gateway : public actor::Actor {
                      const actor::ControlFrame& frame);
     void give_up(Peer& peer, std::uint64_t attempt, std::uint64_t sequence, const Error& error);
     void reject(actor::Ticket ticket, const NodeName& from, BadFrame reason);
+    static metrics::Counter bad_frames(const std::string& peer, BadFrame reason);
     void count_bad(const NodeName& from, BadFrame reason);
     void reply(actor::Ticket ticket, const wire::control::Message& message);
 

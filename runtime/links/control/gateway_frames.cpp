@@ -203,13 +203,16 @@ void Gateway::reject(Ticket ticket, const NodeName& from, BadFrame reason) {
           control::Refusal{setup_.self.name, {Errc::unauthenticated, "the frame was not accepted", {}}});
 }
 
+metrics::Counter Gateway::bad_frames(const std::string& peer, BadFrame reason) {
+    return metrics::counter("dwcp_control_bad_frames_total",
+                            "Control frames that were counted and dropped, by peer and reason.",
+                            {{"peer", peer}, {"reason", std::string(to_string(reason))}});
+}
+
 void Gateway::count_bad(const NodeName& from, BadFrame reason) {
     // Names of strangers are no label values: there is no end of them.
     const bool known = find(from) != nullptr;
-    metrics::counter("dwcp_control_bad_frames_total",
-                     "Control frames that were counted and dropped, by peer and reason.",
-                     {{"peer", known ? from : "unknown"}, {"reason", std::string(to_string(reason))}})
-        .add();
+    bad_frames(known ? from : "unknown", reason).add();
     log::debug("control_frame_dropped", {{"peer", from}, {"reason", to_string(reason)}},
                {.actor = kGatewayPath});
     if (known) setup_.board->update(from, [](PeerState& state) { ++state.bad_frames; });

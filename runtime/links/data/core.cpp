@@ -1,14 +1,15 @@
 #include "runtime/links/data/core.hpp"
 
-#include "runtime/metrics/metrics.hpp"
-
 namespace dwcp::links {
 
+metrics::Counter refusals(const std::string& end, Errc code) {
+    return metrics::counter("dwcp_data_refusals_total",
+                            "Data links refused in the handshake, by who refused and why.",
+                            {{"end", end}, {"code", std::string(to_string(code))}});
+}
+
 void Core::record_refusal(const NodeName& peer, const std::string& end, const Error& why) {
-    metrics::counter("dwcp_data_refusals_total",
-                     "Data links refused in the handshake, by who refused and why.",
-                     {{"end", end}, {"code", std::string(to_string(why.code))}})
-        .add();
+    refusals(end, why.code).add();
     if (refusals_.size() >= kRefusalsKept && !refusals_.contains(peer)) {
         std::erase_if(refusals_,
                       [&](const auto& entry) { return now - entry.second.told >= kRepeatRefusalAfter; });

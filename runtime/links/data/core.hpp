@@ -7,6 +7,7 @@
 #include "runtime/links/data/event_loop.hpp"
 #include "runtime/links/data/peer_probe.hpp"
 #include "runtime/links/data/work_queue.hpp"
+#include "runtime/metrics/metrics.hpp"
 
 #include <map>
 #include <memory>
@@ -71,5 +72,8 @@ struct Core {
     };
     std::map<NodeName, Refusal> refusals_;
 };
+
+/// Of dwcp_data_refusals_total. `end` as of record_refusal().
+metrics::Counter refusals(const std::string& end, Errc code);
 
 } // namespace dwcp::links

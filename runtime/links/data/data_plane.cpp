@@ -78,6 +78,8 @@ class Plane final : public DataPlane {
 
     Core core_; ///< Its workers run callbacks, which may use all of the above until they are joined.
     Fd listener_;
+    const metrics::Counter dropped_ = metrics::counter("dwcp_data_connections_dropped_total",
+                                                       "Connections closed at once: too many are open.");
     bool accepting_ = true;
     TimePoint sampled_at_{};
     std::map<NodeName, std::unique_ptr<Peer>> peers_;
@@ -113,6 +115,9 @@ Result<void> Plane::open() {
         !ok)
         return std::unexpected(ok.error());
     if (auto opened = core_.loop.open(); !opened) return opened;
+    // There from the start, at 0: a series that appears with its first increment has no rate yet.
+    for (const char* end : {"here", "peer"})
+        refusals(end, Errc::permission_denied);
     auto listener = listen_on(options.listen_host, options.listen_port);
     if (!listener) return std::unexpected(listener.error());
     auto port = local_port(*listener);
@@ -298,9 +303,7 @@ void Plane::accept_all() {
         }
         if (!accepted->fd) return;
         if (!may_accept(accepted->source)) {
-            metrics::counter("dwcp_data_connections_dropped_total",
-                             "Connections closed at once: too many are open.")
-                .add();
+            dropped_.add();
             continue;
         }
         set_link_options(accepted->fd, {{}, core_.options.idle_timeout_ms});
