@@ -48,8 +48,8 @@ ServerProbe::ServerProbe() {
 }
 
 ConnectionLoop::ConnectionLoop(int listener, const Options& options, const Router& router, const Guard& guard,
-                               RouteProbe& unmatched)
-    : service_(options, router, guard, unmatched, *this), listener_(listener),
+                               Follower* follower, RouteProbe& unmatched)
+    : service_(options, router, guard, follower, unmatched, *this), listener_(listener),
       epoll_(epoll_create1(EPOLL_CLOEXEC)), now_(clock_now()), last_number_(kMailboxNumber),
       sources_(options.connections_per_source_max),
       workers_(std::make_unique<WorkerPool>("http", options.threads, options.queue_max)),

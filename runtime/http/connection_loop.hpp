@@ -27,9 +27,10 @@ namespace dwcp::http {
 
 class ConnectionLoop final : private Loop {
   public:
-    /// Takes over the listening descriptor. `router`, `guard` and `unmatched` must outlive it.
+    /// Takes over the listening descriptor. `router`, `guard`, `follower` (may be null) and
+    /// `unmatched` must outlive it.
     ConnectionLoop(int listener, const Options& options, const Router& router, const Guard& guard,
-                   RouteProbe& unmatched);
+                   Follower* follower, RouteProbe& unmatched);
     ~ConnectionLoop() override;
     ConnectionLoop(const ConnectionLoop&) = delete;
     ConnectionLoop& operator=(const ConnectionLoop&) = delete;

@@ -38,6 +38,7 @@ void Connection::send_response() {
              "try again when another client has left"});
     }
     Response& response = *exchange_->response;
+    if (service_.follower != nullptr) service_.follower->answering(exchange_->request, response);
     const RequestHead& head = parser_.head();
     const bool bodiless = exchange_->request.method == "HEAD" || is_bodiless(response.status);
     keep_ = keep_ && parser_.head_done() && parser_.body_done() && head.keep_alive && !service_.draining &&
@@ -49,6 +50,7 @@ void Connection::send_response() {
                     .date = service_.date};
     if (!response.live && !is_bodiless(response.status))
         framing.content_length = response.next ? response.stream_bytes : response.body.size();
+    if (!bodiless) exchange_->answer_bytes = framing.content_length.value_or(0);
 
     gathered_ = {};
     held_input_.set(0);
@@ -227,6 +229,8 @@ void Connection::end_exchange(int status) {
                     {"peer", request.peer},
                     {"seconds", took.count()}},
                    {.trace = request.id});
+    if (service_.follower != nullptr)
+        service_.follower->ended(request, status, exchange_->answer_bytes, now_ - exchange_->began);
     exchange_.reset();
     service_.loop.request_ended();
 }

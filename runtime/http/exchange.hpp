@@ -33,6 +33,7 @@ struct Exchange {
     std::unique_ptr<Upload> upload;
     Result<void> taken;
     std::optional<Response> response;
+    std::uint64_t answer_bytes = 0; ///< Of the response's body, as announced.
     std::optional<Result<Piece>> piece;
 
     /// Runs `step` and leaves what came of it. What a handler throws becomes its answer; nothing leaves.

@@ -15,6 +15,7 @@ class HttpServer::Engine {
 
     Router& router() { return router_; }
     void set_guard(Guard guard) { guard_ = std::move(guard); }
+    void set_follower(std::shared_ptr<Follower> follower) { follower_ = std::move(follower); }
     Result<void> start(const Options& options);
     std::uint16_t port() const;
     bool drain(Duration deadline);
@@ -23,6 +24,7 @@ class HttpServer::Engine {
   private:
     Router router_;
     Guard guard_;
+    std::shared_ptr<Follower> follower_;
     RouteProbe unmatched_{"unmatched", "any"};
 
     mutable std::mutex mutex_; // of the two below
@@ -38,7 +40,8 @@ Result<void> HttpServer::Engine::start(const Options& options) {
     auto listener = listen_on(options.host, options.port);
     if (!listener) return std::unexpected(listener.error());
     port_ = listener->port;
-    loop_ = std::make_shared<ConnectionLoop>(listener->fd, options, router_, guard_, unmatched_);
+    loop_ =
+        std::make_shared<ConnectionLoop>(listener->fd, options, router_, guard_, follower_.get(), unmatched_);
     return {};
 }
 
@@ -81,6 +84,10 @@ void HttpServer::route(std::string method, std::string pattern, Handler handler)
           std::move(handler));
 }
 void HttpServer::set_guard(Guard guard) { engine_->set_guard(std::move(guard)); }
+
+void HttpServer::set_follower(std::shared_ptr<Follower> follower) {
+    engine_->set_follower(std::move(follower));
+}
 std::vector<RouteSpec> HttpServer::routes() const { return engine_->router().specs(); }
 Result<void> HttpServer::start(const Options& options) { return engine_->start(options); }
 std::uint16_t HttpServer::port() const { return engine_->port(); }

@@ -44,6 +44,8 @@ class HttpServer {
     void route(std::string method, std::string pattern, Handler handler);
     /// Before start(). Without a guard everybody may do everything.
     void set_guard(Guard guard);
+    /// Before start().
+    void set_follower(std::shared_ptr<Follower> follower);
     /// What was routed so far, in that order.
     std::vector<RouteSpec> routes() const;
 

@@ -38,6 +38,8 @@ struct Request {
     std::string peer; ///< "127.0.0.1:40312".
     std::string
         id; ///< 32 hex digits, answered as X-DWCP-Request-Id; a handler that starts a trace puts its id here.
+    /// The workload that the request's steps are recorded under; a handler that makes some puts it here.
+    std::string workload;
     Headers headers;
     std::map<std::string, std::string>
         params; ///< Query parameters, percent-decoded; of a repeated one the last.

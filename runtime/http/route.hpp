@@ -2,6 +2,7 @@
 // ops/api.md is generated from it.
 #pragma once
 
+#include "protocols/base/clock.hpp"
 #include "runtime/http/message.hpp"
 #include "runtime/identity/principal.hpp"
 
@@ -61,5 +62,16 @@ using UploadHandler = std::function<std::variant<Response, std::unique_ptr<Uploa
 /// Runs before a route's handler and before any of the body is read: nullopt lets the request pass. Sets
 /// Request::client. Runs on the server's one loop thread: it must not block.
 using Guard = std::function<std::optional<Response>(Request&, const RouteSpec&)>;
+
+/// Sees a server's requests come to their ends. Called on the server's one loop thread: it must neither block
+/// nor throw.
+class Follower {
+  public:
+    virtual ~Follower() = default;
+    /// The answer is about to go out; headers may be added to it.
+    virtual void answering(const Request& request, Response& response) = 0;
+    /// The answer is out, or the client is gone. `body_bytes`: of the answer, as announced.
+    virtual void ended(const Request& request, int status, std::uint64_t body_bytes, Duration took) = 0;
+};
 
 } // namespace dwcp::http

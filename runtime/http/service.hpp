@@ -61,13 +61,14 @@ class Loop {
 };
 
 struct Service {
-    Service(const Options& o, const Router& r, const Guard& g, RouteProbe& u, Loop& l)
-        : options(o), router(r), guard(g), unmatched(u), loop(l), memory(o.memory_bytes_max),
+    Service(const Options& o, const Router& r, const Guard& g, Follower* f, RouteProbe& u, Loop& l)
+        : options(o), router(r), guard(g), follower(f), unmatched(u), loop(l), memory(o.memory_bytes_max),
           scratch(kReceiveBytes) {}
 
     const Options options;
     const Router& router;
     const Guard& guard;
+    Follower* const follower; ///< Null: nobody wants to know.
     RouteProbe& unmatched;
     Loop& loop;
     const ServerProbe probe;
