@@ -2,6 +2,7 @@
 
 #include "protocols/crypto/hash.hpp"
 #include "runtime/caf/call.hpp"
+#include "runtime/trace/ring.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -128,7 +129,7 @@ Result<void> ActorBackend::wait_until_applied(consensus::LogIndex index) {
 
 Result<void> ActorBackend::resolve_index(const std::string& manager, wire::Manifest& manifest) {
     for (const auto& ref : manifest.index_blocks) {
-        auto raw = read_block(manager, {ref, manifest.replicas, manifest.workload});
+        auto raw = read_block(manager, {ref, manifest.replicas, {}});
         if (!raw) return std::unexpected(raw.error());
         auto listed = wire::decode_block_list(**raw);
         if (!listed) return std::unexpected(listed.error());
@@ -182,9 +183,16 @@ Result<ObjectPage> ActorBackend::list(const std::string& prefix, const std::stri
 
 Result<consensus::CommandCommitted> ActorBackend::submit_transaction(const std::string& id, Bytes payload) {
     const auto hash = crypto::sha256(payload);
+    const auto begin = trace::mark();
     auto committed =
         ask("consensus/bulk", consensus::SubmitCommand{{id, std::move(payload)}, options_.block_deadline, id},
             options_.block_deadline);
+    trace::Recorder(options_.self, "http")
+        .record({.workload = id,
+                 .name = "commit",
+                 .error = committed ? std::string() : committed.error().message,
+                 .texts = {{"lane", "bulk"}}},
+                begin);
     if (!committed) return committed;
     // The first transaction of an id stays; the lane remembers ids for a while only, the register for ever.
     const auto record = transactions_.find(id);

@@ -3,6 +3,7 @@
 #include "actors/gateway/block_window.hpp"
 #include "actors/gateway/conditions.hpp"
 #include "actors/gateway/range.hpp"
+#include "actors/gateway/request_trace.hpp"
 #include "actors/gateway/views.hpp"
 #include "runtime/http/errors.hpp"
 
@@ -133,7 +134,14 @@ http::Response get_object(http::Request& request, Backend& backend, WorkerPool& 
     auto decision = backend.route({"get", request.rest});
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
+    if (follows_read(request)) request.workload = decision->id;
+    const auto begin = trace::mark();
     auto found = backend.find(decision->manager, request.rest);
+    trace::Recorder(options.node, "http")
+        .record({.workload = request.workload,
+                 .name = "find",
+                 .error = found ? std::string() : found.error().message},
+                begin);
     if (!found) return http::error_response(found.error());
     if (!*found) return not_found(request.rest);
     wire::Manifest& manifest = **found;
@@ -164,7 +172,7 @@ http::Response get_object(http::Request& request, Backend& backend, WorkerPool& 
     if (request.method == "HEAD" || range.length == 0) return response;
 
     auto reader = std::make_shared<BlockReader>(backend, pool, options.window_blocks, decision->manager,
-                                                decision->id, std::move(manifest), range);
+                                                request.workload, std::move(manifest), range);
     if (auto primed = reader->prime(); !primed) return http::error_response(primed.error());
     response.next = [reader] { return reader->next(); };
     return response;

@@ -4,6 +4,7 @@
 #include "actors/gateway/download.hpp"
 #include "actors/gateway/guards.hpp"
 #include "actors/gateway/operator_routes.hpp"
+#include "actors/gateway/request_trace.hpp"
 #include "actors/gateway/upload.hpp"
 #include "actors/gateway/views.hpp"
 #include "protocols/consensus/lane.hpp"
@@ -40,7 +41,7 @@ http::Response erase_object(http::Request& request, Backend& backend) {
     if (!condition) return http::error_response(condition.error());
     const auto decision = backend.route({"delete", request.rest});
     if (!decision) return http::error_response(decision.error());
-    request.id = decision->id;
+    request.id = request.workload = decision->id;
     const auto deleted = backend.erase(decision->manager, {decision->id, request.rest, *condition});
     if (!deleted) return error_response_for(deleted.error(), backend, request.rest);
     if (!deleted->existed)
@@ -89,6 +90,7 @@ http::Response submit_transaction(http::Request& request, Backend& backend) {
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
     if (id.empty()) id = decision->id;
+    request.workload = id;
     const auto committed = backend.submit_transaction(id, to_bytes(*payload));
     if (!committed) return http::error_response(committed.error());
     return json_response({{"id", id},
@@ -133,6 +135,7 @@ http::Response find_workload(const http::Request& request, Backend& backend) {
 
 void register_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options) {
     server.set_guard(make_guard(backend, {options.local_role, options.operator_token_file, options.tls}));
+    server.set_follower(std::make_shared<RequestTrace>(options.node));
     const auto shared = std::make_shared<Shared>(backend, options);
     const auto add = [&](http::RouteSpec spec, auto handler) {
         server.route(std::move(spec), http::Handler([shared, handler](http::Request& request) {

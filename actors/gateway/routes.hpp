@@ -29,6 +29,7 @@ struct RouteOptions {
     std::string operator_token_file;
     /// What a client on this machine may do without a token, unless the server speaks TLS.
     identity::Role local_role = identity::Role::writer;
+    NodeName node;    ///< Whose requests these are, in traces.
     bool tls = false; ///< Whether it does: a client is then its certificate's role, or none.
 };
 

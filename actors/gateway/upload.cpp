@@ -225,7 +225,7 @@ begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, con
     if (!decision) return http::error_response(decision.error());
     if (auto possible = check_early(wish->begin.condition, backend, request.rest); !possible)
         return error_response_for(possible.error(), backend, request.rest);
-    request.id = decision->id;
+    request.id = request.workload = decision->id;
     wish->begin.id = decision->id;
     if (auto begun = backend.begin_put(decision->manager, wish->begin); !begun) {
         // The answer may have been lost on its way: what it began must not hold its place.

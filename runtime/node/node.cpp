@@ -423,6 +423,7 @@ void RunningNode::listen() {
                                                        *metadata_, *transactions_);
     http_ = std::make_unique<http::HttpServer>();
     gateway::RouteOptions routes;
+    routes.node = config_.name;
     routes.object_bytes_max = config_.object_bytes_max;
     routes.operator_token_file = config_.data_dir + "/operator.token";
     routes.local_role = config_.http_local_role;
