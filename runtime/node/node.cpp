@@ -246,6 +246,7 @@ void RunningNode::join_links() {
     control.connect_timeout_ms = config_.connect_timeout_ms;
     control.reconnect_min_ms = config_.reconnect_min_ms;
     control.reconnect_max_ms = config_.reconnect_max_ms;
+    control.tls = tls_;
     control_ =
         need(links::ControlLinks::start(control, peers, *system_, resolver_, identity_, *trust_, events_));
 }

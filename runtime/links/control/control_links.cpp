@@ -1,9 +1,12 @@
 #include "runtime/links/control/control_links.hpp"
 
 #include "runtime/caf/system.hpp"
+#include "runtime/links/control/control_port.hpp"
 #include "runtime/links/control/gateway.hpp"
+#include "runtime/links/control/scribe.hpp"
 
 #include <caf/io/all.hpp>
+#include <caf/io/basp_broker.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,18 +24,18 @@ constexpr std::size_t kServerQueueMax = Load::kRequestsMax;
 constexpr std::size_t kDialThreadsMax = 16;
 
 std::unexpected<Error> beyond_loopback(const std::string& what, const std::string& host) {
-    return fail(
-        Errc::invalid_argument, fmt::format("{} is {}, which is not a loopback address", what, host),
-        "use 127.0.0.1: control links leave the machine only with TLS, which this version does not have yet");
+    return fail(Errc::invalid_argument, fmt::format("{} is {}, which is not a loopback address", what, host),
+                "make certificates with ops/certs and name them in [tls], or use 127.0.0.1");
 }
 
 Result<void> check(const ControlOptions& options, const std::vector<ControlPeer>& peers, const NodeName& self,
                    caf::actor_system& system) {
-    if (!is_loopback(options.listen_host))
+    if (!options.tls && !is_loopback(options.listen_host))
         return beyond_loopback("the control listen address", options.listen_host);
     std::set<NodeName> names{self};
     for (const ControlPeer& peer : peers) {
-        if (!is_loopback(peer.host)) return beyond_loopback("the control address of " + peer.name, peer.host);
+        if (!options.tls && !is_loopback(peer.host))
+            return beyond_loopback("the control address of " + peer.name, peer.host);
         if (!names.insert(peer.name).second) {
             return fail(Errc::invalid_argument,
                         fmt::format("the name {} is used twice, or is this node's own", peer.name),
@@ -53,7 +56,8 @@ class Facade final : public ControlLinks {
   public:
     Facade(GatewaySetup setup, actor::System& system, actor::Resolver& resolver)
         : system_(system.get()), resolver_(resolver), board_(setup.board), loads_(setup.loads),
-          cancellation_(setup.cancellation), options_(setup.options) {
+          cancellation_(setup.cancellation), options_(setup.options), refusals_(setup.refusals),
+          connections_(setup.connections) {
         actor::ActorContext context{.path = kGatewayPath, .resolver = &resolver};
         life_ = [&, stats = context.stats] {
             gateway_ = system_.spawn<Gateway>(std::move(context), std::move(setup));
@@ -63,7 +67,10 @@ class Facade final : public ControlLinks {
 
     ~Facade() override {
         cancellation_->cancel();
-        if (port_ != 0) (void)system_.middleman().unpublish(gateway_, port_);
+        // Nothing more is handed to CAF from here on, so what is unpublished stays so.
+        const std::uint16_t port = control_port_ ? control_port_->port() : 0;
+        control_port_.reset();
+        if (port != 0) (void)system_.middleman().unpublish(gateway_, port);
         resolver_.withdraw(kGatewayPath, life_);
         post([](Gateway& gateway) { gateway.stop(); });
         caf::scoped_actor waiter{system_};
@@ -71,22 +78,21 @@ class Facade final : public ControlLinks {
     }
 
     Result<void> publish() {
-        // With reuse: the port may still have connections of an earlier life in TIME_WAIT.
-        const auto port =
-            system_.middleman().publish(gateway_, options_.listen_port, options_.listen_host.c_str(), true);
-        if (!port) {
-            return fail(Errc::unavailable,
-                        fmt::format("cannot listen for control links on {}:{}: {}", options_.listen_host,
-                                    options_.listen_port,
-                                    why_not_listen(options_.listen_host, options_.listen_port)),
-                        "stop what uses that port (`ss -ltnp` shows it), or change listen.control");
-        }
-        port_ = *port;
+        ControlPort::Options options{options_.listen_host, options_.listen_port, options_.tls, {}};
+        for (const auto& [name, load] : loads_)
+            options.peers.insert(name);
+        auto port =
+            ControlPort::start(std::move(options), connections_, refusals_,
+                               [this, self = describe(system_, gateway_)](ControlPort::Accepted accepted) {
+                                   hand_to_caf(std::move(accepted), self);
+                               });
+        if (!port) return std::unexpected(port.error());
+        control_port_ = std::move(*port);
         post([](Gateway& gateway) { gateway.start(); });
         return {};
     }
 
-    std::uint16_t port() const override { return port_; }
+    std::uint16_t port() const override { return control_port_->port(); }
 
     void serve(const std::string& service, const std::string& actor_path) override {
         board_->set_service(service, {actor_path, nullptr});
@@ -123,6 +129,16 @@ class Facade final : public ControlLinks {
     }
 
   private:
+    /// As CAF does itself with a connection that somebody else has accepted: the broker begins the handshake
+    /// and says in it that the gateway is what there is at this port. On the control port's thread.
+    void hand_to_caf(ControlPort::Accepted accepted, const std::shared_ptr<const BaspNode>& self) {
+        const auto broker = system_.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+        auto scribe = make_scribe(system_, {std::move(accepted.channel), accepted.id,
+                                            BaspFilter::Side::acceptor, self, connections_, refusals_});
+        caf::anon_send(broker, caf::publish_atom_v, std::move(scribe), accepted.port,
+                       caf::actor_cast<caf::strong_actor_ptr>(gateway_), std::set<std::string>{});
+    }
+
     /// What can be refused without the gateway.
     static Result<void> refuse_early(const NodeName& peer, const std::string& service, const Bytes& body,
                                      const Load* load) {
@@ -161,7 +177,9 @@ class Facade final : public ControlLinks {
     ControlOptions options_;
     caf::actor gateway_;
     std::uint64_t life_ = 0;
-    std::uint16_t port_ = 0;
+    std::shared_ptr<Refusals> refusals_;
+    std::shared_ptr<Connections> connections_;
+    std::unique_ptr<ControlPort> control_port_;
 };
 
 } // namespace
@@ -183,7 +201,14 @@ Result<std::unique_ptr<ControlLinks>> ControlLinks::start(const ControlOptions& 
                        .loads = {},
                        .diallers = nullptr,
                        .servers = std::make_shared<WorkerPool>("control", kServerThreads, kServerQueueMax),
-                       .cancellation = std::make_shared<const Cancellation>()};
+                       .cancellation = std::make_shared<const Cancellation>(),
+                       .refusals = std::make_shared<Refusals>(events),
+                       .connections = nullptr};
+    Connections::Limits limits;
+    limits.handshake_within = limits.greeting_within = milliseconds(options.greeting_timeout_ms);
+    // CAF sends something each interval.
+    limits.silent_after = 3 * milliseconds(options.heartbeat_interval_ms);
+    setup.connections = std::make_shared<Connections>(limits, setup.refusals);
     std::size_t dialled = 0;
     for (const ControlPeer& peer : peers) {
         setup.loads[peer.name] = std::make_shared<Load>();

@@ -4,12 +4,18 @@
 // system ends. All functions are thread-safe; callbacks run on actor threads, exactly once each, and must not
 // block.
 //
-// How a link comes up: the node whose name sorts first dials (so two nodes never race to connect). It probes
-// the port with its own non-blocking connect and a deadline, since CAF's connect blocks its one I/O actor,
-// then connects through CAF and exchanges signed hellos: cluster id, wire version, heartbeat settings,
-// incarnation, Ed25519 key, X25519 session key. Either end refuses what does not match, and both ends log and
-// show why. Every later frame carries a MAC under the session key and a sequence number; what fails is
-// counted by peer and reason and dropped. Reconnecting backs off with jitter.
+// How a link comes up: the node whose name sorts first dials (so two nodes never race to connect). It
+// connects with a deadline (dial.hpp), since CAF's connect blocks its one I/O actor; the other end accepts
+// within limits (control_port.hpp). With TLS both certificates must be those of the two nodes. CAF then gets
+// the connection (scribe.hpp), of which only what two gateways say to each other passes (basp_filter.hpp),
+// and they exchange signed hellos: cluster id, wire version, heartbeat settings, incarnation, Ed25519 key,
+// X25519 session key. Either end refuses what does not match, and both ends log and show why. Every later
+// frame carries a MAC under the session key and a sequence number; what fails is counted by peer and reason
+// and dropped. Reconnecting backs off with jitter.
+//
+// Certificates: a new connection uses what the context has loaded last. A connection whose peer's certificate
+// expires is ended, and comes back at once if the peer has a new one: a certificate's time bounds the trust
+// in it, for connections that last as well.
 //
 // Peers going up and down are events ("peer_up", "peer_down", "peer_refused") and reach subscribers in order.
 #pragma once
@@ -24,6 +30,10 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace dwcp::tls {
+class Context;
+} // namespace dwcp::tls
 
 namespace dwcp::actor {
 class System;
@@ -64,6 +74,10 @@ struct ControlOptions {
     std::uint32_t connect_timeout_ms = 1000;
     std::uint32_t reconnect_min_ms = 50;
     std::uint32_t reconnect_max_ms = 2000;
+    /// Mutual TLS on every control link; null: plain TCP, on loopback addresses only.
+    std::shared_ptr<tls::Context> tls = nullptr;
+    /// A connection that has not completed TLS, and then the greeting, within this is ended.
+    std::uint32_t greeting_timeout_ms = 5000;
 };
 
 struct PeerState {

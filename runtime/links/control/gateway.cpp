@@ -1,5 +1,6 @@
 #include "runtime/links/control/gateway.hpp"
 
+#include "runtime/links/control/scribe.hpp"
 #include "runtime/log/log.hpp"
 
 #include <caf/io/all.hpp>
@@ -129,7 +130,20 @@ void Gateway::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* uni
     actor::Actor::enqueue(std::move(element), unit);
 }
 
+Result<void> Gateway::check_certificate(const caf::actor& remote, const NodeName& name) {
+    const auto subject = setup_.connections->subject_of(serialise(system(), remote.node()));
+    if (subject.empty() || subject == name) return {};
+    return fail(Errc::unauthenticated,
+                fmt::format("the certificate of this connection is that of {}, but {} greets", subject, name),
+                fmt::format("give {} a certificate of its own with ops/certs", name));
+}
+
+void Gateway::admit(const caf::actor& remote) {
+    setup_.connections->admit(serialise(system(), remote.node()));
+}
+
 void Gateway::start() {
+    self_ = describe(system(), caf::actor_cast<caf::actor>(this));
     for (auto& [name, peer] : peers_)
         apply(peer, peer.link.start(now()));
 }
@@ -184,29 +198,44 @@ void Gateway::apply(Peer& peer, const PeerLink::Effects& effects) {
 }
 
 void Gateway::dial_peer(Peer& peer) {
+    end_connection(peer); // A refused one has stayed until now, so that the peer could hear why.
     const auto attempt = peer.link.attempt();
     const auto deadline = now() + milliseconds(setup_.options.connect_timeout_ms);
     auto job = [this, &peer, attempt, deadline, post = poster(), host = peer.config.host,
-                port = peer.config.port, cancellation = setup_.cancellation] {
-        auto socket = std::make_shared<Result<Descriptor>>(dial(host, port, deadline, *cancellation));
-        post([this, &peer, attempt, socket] {
-            if (!*socket) return fail_link(peer, attempt, socket->error().message);
+                port = peer.config.port, cancellation = setup_.cancellation, tls = setup_.options.tls,
+                name = peer.config.name] {
+        const DialTarget target{host, port, name, tls.get()};
+        auto channel = std::make_shared<Result<Channel>>(dial(target, deadline, *cancellation));
+        post([this, &peer, attempt, channel] {
+            if (!*channel) return fail_dial(peer, attempt, channel->error());
             const auto effects = peer.link.probed(attempt);
-            if (effects.step == PeerLink::Step::connect) connect(peer, std::move(**socket));
+            if (effects.step == PeerLink::Step::connect) connect(peer, std::move(**channel));
         });
     };
     if (!setup_.diallers->try_submit(std::move(job)))
         fail_link(peer, attempt, "too many connects are under way");
 }
 
+/// A refusal by either end lasts until somebody changes a configuration; anything else may pass.
+void Gateway::fail_dial(Peer& peer, std::uint64_t attempt, const Error& error) {
+    if (error.code == Errc::unauthenticated) return refuse_link(peer, attempt, setup_.self.name, error);
+    if (error.code == Errc::permission_denied) return refuse_link(peer, attempt, peer.config.name, error);
+    fail_link(peer, attempt, error.message);
+}
+
 /// Gives the socket to CAF's broker directly. Its public connect would open a second one, blocking, and
 /// remembers an address whose handshake is pending, so that all later attempts would share the fate of a
 /// stuck one.
-void Gateway::connect(Peer& peer, Descriptor socket) {
+void Gateway::connect(Peer& peer, Channel channel) {
     const auto attempt = peer.link.attempt();
-    auto& middleman = system().middleman();
-    const auto broker = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
-    caf::io::scribe_ptr scribe = middleman.backend().new_scribe(socket.release());
+    const auto broker = system().middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+    const bool has_certificate = channel.session && channel.session->peer();
+    peer.connection = setup_.connections->dialled(
+        channel.socket.get(), fmt::format("{}:{}", peer.config.host, peer.config.port),
+        has_certificate ? peer.config.name : NodeName{},
+        has_certificate ? channel.session->peer()->until_ms : UnixMillis{0}, now());
+    auto scribe = make_scribe(system(), {std::move(channel), peer.connection, BaspFilter::Side::dialler,
+                                         self_, setup_.connections, setup_.refusals});
     this->request(broker, milliseconds(setup_.options.connect_timeout_ms), caf::connect_atom_v,
                   std::move(scribe), peer.config.port)
         .then(
@@ -233,6 +262,11 @@ void Gateway::ping(Peer& peer) {
     send_request(peer, {}, {}, timeout, std::make_shared<Completion>(std::move(done), nullptr, 0));
 }
 
+/// Each attempt has a connection of its own; without this CAF would go on with the one that failed.
+void Gateway::end_connection(Peer& peer) {
+    if (peer.connection != 0) setup_.connections->close(std::exchange(peer.connection, 0));
+}
+
 void Gateway::close_session(Peer& peer) {
     peer.greeting.reset();
     peer.session.reset();
@@ -243,6 +277,7 @@ void Gateway::fail_link(Peer& peer, std::uint64_t attempt, const std::string& pr
     if (attempt != peer.link.attempt() || peer.link.state() == PeerLink::State::down) return;
     log::debug("peer_attempt_failed", {{"peer", peer.config.name}, {"problem", problem}},
                {.actor = kGatewayPath});
+    end_connection(peer);
     close_session(peer);
     apply(peer, peer.link.failed(attempt, problem, now()));
     setup_.board->update(peer.config.name, [&](PeerState& state) { state.problem = problem; });

@@ -9,6 +9,8 @@
 
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/caf/actor.hpp"
+#include "runtime/links/control/basp_filter.hpp"
+#include "runtime/links/control/connections.hpp"
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/links/control/dial.hpp"
 #include "runtime/links/control/greeting.hpp"
@@ -94,6 +96,8 @@ struct GatewaySetup {
         diallers; ///< A thread for each peer that this node dials; null if there is none.
     std::shared_ptr<WorkerPool> servers;
     std::shared_ptr<const Cancellation> cancellation;
+    std::shared_ptr<Refusals> refusals;
+    std::shared_ptr<Connections> connections;
 };
 
 class Gateway : public actor::Actor {
@@ -130,7 +134,8 @@ class Gateway : public actor::Actor {
         std::shared_ptr<Load> load;
         std::optional<Greeting> greeting; ///< Of this end as the dialler, while it is under way.
         std::shared_ptr<Session> session;
-        caf::actor remote; ///< The peer's gateway.
+        caf::actor remote;              ///< The peer's gateway.
+        Connections::Id connection = 0; ///< Of this end's last attempt as the dialler; 0: none.
         std::map<std::uint64_t, InFlight> in_flight;
         std::size_t serving = 0;
         NodeName refused_by;
@@ -146,9 +151,11 @@ class Gateway : public actor::Actor {
     // The link's steps (gateway.cpp).
     void apply(Peer& peer, const PeerLink::Effects& effects);
     void dial_peer(Peer& peer);
-    void connect(Peer& peer, Descriptor socket);
+    void connect(Peer& peer, Channel channel);
+    void fail_dial(Peer& peer, std::uint64_t attempt, const Error& error);
     void ping(Peer& peer);
     void fail_link(Peer& peer, std::uint64_t attempt, const std::string& problem);
+    void end_connection(Peer& peer);
     void close_session(Peer& peer);
     void watch_remote(Peer& peer);
     void announce(Peer& peer, PeerLink::Change change);
@@ -181,11 +188,16 @@ class Gateway : public actor::Actor {
     void count_bad(const NodeName& from, BadFrame reason);
     void reply(actor::Ticket ticket, const wire::control::Message& message);
 
+    /// Whether the certificate of the connection that `remote` is at the end of, if any, is that of `name`.
+    Result<void> check_certificate(const caf::actor& remote, const NodeName& name);
+    void admit(const caf::actor& remote);
+
     Peer* find(const NodeName& name);
     Greeting::Settings greeting_settings() const;
 
     GatewaySetup setup_;
-    std::map<NodeName, Peer> peers_; ///< Never changes its members, so references into it stay good.
+    std::shared_ptr<const BaspNode> self_; ///< For the connections' filters.
+    std::map<NodeName, Peer> peers_;       ///< Never changes its members, so references into it stay good.
     std::deque<Pending> pending_;
     std::vector<ControlLinks::Watcher> watchers_;
     TimePoint next_refusal_at_{}; ///< Of those who are no peers.

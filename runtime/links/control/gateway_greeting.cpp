@@ -99,6 +99,7 @@ void Gateway::take_welcome(Peer& peer, std::uint64_t attempt, const ControlFrame
     setup_.board->update(peer.config.name,
                          [&](PeerState& state) { state.site = peer.greeting->theirs().site; });
     peer.greeting.reset();
+    admit(peer.remote);
     apply(peer, peer.link.greeted(attempt, now()));
     watch_remote(peer);
 }
@@ -119,6 +120,7 @@ void Gateway::take_hello(Ticket ticket, const control::Offer& offer, const caf::
                                     offer.name, setup_.self.name),
                         "run the same version on both nodes");
     }
+    if (accepted) accepted = check_certificate(remote, offer.name);
     if (!accepted) {
         refuse_stranger(offer.name, setup_.self.name, accepted.error());
         return reply(ticket, control::Refusal{setup_.self.name, accepted.error()});
@@ -148,6 +150,7 @@ void Gateway::take_confirm(Ticket ticket, const control::Confirm& confirm) {
     fail_link(peer, peer.link.attempt(), "a new connection of the peer replaces it");
     peer.session = std::make_shared<Session>(std::move(*session));
     peer.remote = pending.remote;
+    admit(peer.remote);
     reply(ticket, *control::decode(peer.session->seal({0, {}, Bytes{}})));
     setup_.board->update(offer.name, [&](PeerState& state) { state.site = offer.site; });
     apply(peer, peer.link.accepted(now()));

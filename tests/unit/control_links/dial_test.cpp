@@ -50,7 +50,7 @@ const Bytes kHandshake{0, 0, 0, 0, 0, 0, 0, 120, 0, 0, 0, 0, 0, 0, 0, 4};
 
 } // namespace
 
-TEST_CASE("a peer that begins the handshake is connected, and its bytes stay unread") {
+TEST_CASE("a peer that begins the handshake is connected, and its bytes are handed on") {
     Listener listener;
     Cancellation cancellation;
     std::thread peer([&] {
@@ -61,11 +61,10 @@ TEST_CASE("a peer that begins the handshake is connected, and its bytes stay unr
         (void)::recv(socket.get(), &end, 1, 0); // until the dialler closes
     });
     {
-        const auto socket = dial("127.0.0.1", listener.port(), in(5s), cancellation);
-        REQUIRE(socket);
-        Bytes seen(kHandshake.size());
-        CHECK(::recv(socket->get(), seen.data(), seen.size(), 0) == static_cast<ssize_t>(seen.size()));
-        CHECK(seen == kHandshake);
+        const auto channel = dial({"127.0.0.1", listener.port(), "site-b", nullptr}, in(5s), cancellation);
+        REQUIRE(channel);
+        CHECK(channel->read_ahead == kHandshake);
+        CHECK(channel->session == nullptr);
     }
     peer.join();
 }
@@ -73,10 +72,10 @@ TEST_CASE("a peer that begins the handshake is connected, and its bytes stay unr
 TEST_CASE("a peer that accepts and says nothing costs the deadline and no more") {
     Listener listener;
     Cancellation cancellation;
-    const auto socket = dial("127.0.0.1", listener.port(), in(50ms), cancellation);
-    REQUIRE(!socket);
-    CHECK(socket.error().code == Errc::unavailable);
-    CHECK(socket.error().message.ends_with("accepted the connection but says nothing"));
+    const auto channel = dial({"127.0.0.1", listener.port(), "site-b", nullptr}, in(50ms), cancellation);
+    REQUIRE(!channel);
+    CHECK(channel.error().code == Errc::unavailable);
+    CHECK(channel.error().message.ends_with("accepted the connection but says nothing"));
 }
 
 TEST_CASE("a peer that begins to speak and stops costs the deadline and no more") {
@@ -87,10 +86,10 @@ TEST_CASE("a peer that begins to speak and stops costs the deadline and no more"
         peer = listener.accept();
         send(peer, {0, 0, 0});
     });
-    const auto socket = dial("127.0.0.1", listener.port(), in(100ms), cancellation);
+    const auto channel = dial({"127.0.0.1", listener.port(), "site-b", nullptr}, in(100ms), cancellation);
     speaker.join();
-    REQUIRE(!socket);
-    CHECK(socket.error().code == Errc::unavailable);
+    REQUIRE(!channel);
+    CHECK(channel.error().code == Errc::unavailable);
 }
 
 TEST_CASE("a black-holed peer costs the deadline and no more") {
@@ -106,10 +105,10 @@ TEST_CASE("a black-holed peer costs the deadline and no more") {
         address.sin_port = htons(listener.port());
         (void)::connect(filling.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
     }
-    const auto socket = dial("127.0.0.1", listener.port(), in(100ms), cancellation);
-    REQUIRE(!socket);
-    CHECK(socket.error().code == Errc::unavailable);
-    CHECK(socket.error().message.ends_with("does not accept the connection"));
+    const auto channel = dial({"127.0.0.1", listener.port(), "site-b", nullptr}, in(100ms), cancellation);
+    REQUIRE(!channel);
+    CHECK(channel.error().code == Errc::unavailable);
+    CHECK(channel.error().message.ends_with("does not accept the connection"));
 }
 
 TEST_CASE("something else at the address is named as such") {
@@ -120,10 +119,10 @@ TEST_CASE("something else at the address is named as such") {
         peer = listener.accept();
         send(peer, to_bytes("SSH-2.0-OpenSSH_9.2p1\r\n"));
     });
-    const auto socket = dial("127.0.0.1", listener.port(), in(5s), cancellation);
+    const auto channel = dial({"127.0.0.1", listener.port(), "site-b", nullptr}, in(5s), cancellation);
     speaker.join();
-    REQUIRE(!socket);
-    CHECK(socket.error().code == Errc::precondition_failed);
+    REQUIRE(!channel);
+    CHECK(channel.error().code == Errc::precondition_failed);
 }
 
 TEST_CASE("a handshake that announces a gigabyte is not handed on") {
@@ -134,10 +133,10 @@ TEST_CASE("a handshake that announces a gigabyte is not handed on") {
         peer = listener.accept();
         send(peer, {0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4});
     });
-    const auto socket = dial("127.0.0.1", listener.port(), in(5s), cancellation);
+    const auto channel = dial({"127.0.0.1", listener.port(), "site-b", nullptr}, in(5s), cancellation);
     speaker.join();
-    REQUIRE(!socket);
-    CHECK(socket.error().code == Errc::precondition_failed);
+    REQUIRE(!channel);
+    CHECK(channel.error().code == Errc::precondition_failed);
 }
 
 TEST_CASE("a closed port is refused at once and a cancelled dial ends at once") {
@@ -147,13 +146,13 @@ TEST_CASE("a closed port is refused at once and a cancelled dial ends at once") 
         Listener listener;
         closed = listener.port();
     }
-    const auto refused = dial("127.0.0.1", closed, in(1h), cancellation);
+    const auto refused = dial({"127.0.0.1", closed, "site-b", nullptr}, in(1h), cancellation);
     REQUIRE(!refused);
     CHECK(refused.error().code == Errc::unavailable);
 
     Listener silent;
     std::thread canceller([&] { cancellation.cancel(); });
-    const auto cancelled = dial("127.0.0.1", silent.port(), in(1h), cancellation);
+    const auto cancelled = dial({"127.0.0.1", silent.port(), "site-b", nullptr}, in(1h), cancellation);
     canceller.join();
     REQUIRE(!cancelled);
     CHECK(cancelled.error().code == Errc::cancelled);
