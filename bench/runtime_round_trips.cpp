@@ -1,4 +1,5 @@
 #include "bench/runtime_bench.hpp"
+#include "bench/transport_certificates.hpp"
 #include "bench/transport_process.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/caf/actor.hpp"
@@ -6,6 +7,7 @@
 #include "runtime/caf/system.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/links/control/control_links.hpp"
+#include "runtime/tls/context.hpp"
 
 #include <fmt/format.h>
 
@@ -238,14 +240,15 @@ class Local {
 /// A node's identity, trust and links beside its actors.
 class NodeSide {
   public:
-    NodeSide(const std::string& directory, const std::string& name, const links::ControlPeer& peer) {
+    NodeSide(const std::string& directory, const std::string& name, const links::ControlPeer& peer,
+             const links::ControlOptions& options = {}) {
         std::filesystem::create_directories(directory + "/" + name);
         const auto identity = identity::load_or_create(directory + "/" + name, name, "bench", "bench");
         auto trust = identity::TrustStore::open(directory + "/" + name, {{peer.name, ""}});
         if (!identity || !trust) throw std::runtime_error("cannot make an identity in " + directory);
         trust_ = std::move(*trust);
-        auto started = links::ControlLinks::start({}, {peer}, local.system(), local.resolver(), *identity,
-                                                  *trust_, events_);
+        auto started = links::ControlLinks::start(options, {peer}, local.system(), local.resolver(),
+                                                  *identity, *trust_, events_);
         if (!started) throw std::runtime_error(started.error().render());
         links = std::move(*started);
     }
@@ -259,15 +262,31 @@ class NodeSide {
     std::unique_ptr<links::ControlLinks> links; ///< Last: it uses all the others.
 };
 
+links::ControlOptions with_tls(const std::string& directory, const std::string& name) {
+    auto context = tls::Context::load(certificate_files(directory, name), "bench");
+    if (!context) throw std::runtime_error(context.error().render());
+    links::ControlOptions options;
+    options.tls = std::move(*context);
+    return options;
+}
+
 /// The other process: serves until the parent has had enough.
 void serve(const std::string& directory, Channel& parent) {
     NodeSide node(directory, "bench-b", {"bench-a", "bench", "127.0.0.1", 1});
-    node.links->serve("actor", "echo/0");
-    node.links->serve_function("function",
-                               [](const PeerRequest& request) -> Result<Bytes> { return request.body; });
-    const auto port = node.local.system().get().middleman().publish(node.local.bare(), 0, "127.0.0.1");
+    NodeSide secured(directory, "bench-d", {"bench-c", "bench", "127.0.0.1", 1},
+                     with_tls(directory, "bench-d"));
+    for (NodeSide* side : {&node, &secured}) {
+        side->links->serve("actor", "echo/0");
+        side->links->serve_function("function",
+                                    [](const PeerRequest& request) -> Result<Bytes> { return request.body; });
+    }
+    // CAF keeps one connection between two actor systems, and that of a control link is for the gateways
+    // alone: the bare actor lives in a system of its own.
+    Local bare;
+    const auto port = bare.system().get().middleman().publish(bare.bare(), 0, "127.0.0.1");
     if (!port) throw std::runtime_error("cannot publish the bare actor");
     parent.send(node.links->port());
+    parent.send(secured.links->port());
     parent.send(*port);
     parent.wait_for_close();
 }
@@ -283,12 +302,12 @@ void wait_until_up(links::ControlLinks& links) {
     }
 }
 
-Series requests(links::ControlLinks& links, const std::string& service) {
-    return [&links, service](int count, std::vector<double>& us) {
+Series requests(links::ControlLinks& links, const std::string& peer, const std::string& service) {
+    return [&links, peer, service](int count, std::vector<double>& us) {
         for (int i = 0; i < count; ++i) {
             std::promise<Result<Bytes>> answer;
             const double begun = now_us();
-            links.request("bench-b", service, Bytes(kBodyBytes, 7), kDeadline, {},
+            links.request(peer, service, Bytes(kBodyBytes, 7), kDeadline, {},
                           [&](Result<Bytes> result) { answer.set_value(std::move(result)); });
             const auto result = answer.get_future().get();
             us.push_back(now_us() - begun);
@@ -325,24 +344,33 @@ struct WorkDirectory {
 void measure_round_trips(const RuntimeSettings& settings, const Wanted& wanted, const RuntimeReport& report) {
     const Rounds rounds = settings.quick ? Rounds{10, 500} : Rounds{20, 3000};
     const bool local = wanted("actor_ask_local") || wanted("thread_call_local");
-    const bool remote = wanted("control_request_to_actor") || wanted("control_request_to_function");
+    const bool remote = wanted("control_request_to_actor") || wanted("control_request_to_function") ||
+                        wanted("control_request_to_function_tls");
     if (!local && !remote) return;
     const WorkDirectory directory;
+    make_certificates(directory.path, {"bench-c", "bench-d"});
     // Forked before this process has threads.
     Child other([&](Channel& parent) { serve(directory.path, parent); });
     const auto port = static_cast<std::uint16_t>(other.channel().receive());
+    const auto tls_port = static_cast<std::uint16_t>(other.channel().receive());
     const auto bare_port = static_cast<std::uint16_t>(other.channel().receive());
     NodeSide node(directory.path, "bench-a", {"bench-b", "bench", "127.0.0.1", port});
     node.local.measure(wanted, report, rounds);
     if (!remote) return;
     wait_until_up(*node.links);
-    const auto bare = node.local.system().get().middleman().remote_actor("127.0.0.1", bare_port);
+    NodeSide secured(directory.path, "bench-c", {"bench-d", "bench", "127.0.0.1", tls_port},
+                     with_tls(directory.path, "bench-c"));
+    wait_until_up(*secured.links);
+    Local beside;
+    const auto bare = beside.system().get().middleman().remote_actor("127.0.0.1", bare_port);
     if (!bare) throw std::runtime_error("cannot reach the bare actor");
-    const Series bare_series = bare_requests(node.local.system(), *bare);
-    for (const std::string service : {"actor", "function"}) {
-        const std::string name = "control_request_to_" + service;
-        if (wanted(name)) compare(name, report, rounds, requests(*node.links, service), bare_series);
-    }
+    const Series bare_series = bare_requests(beside.system(), *bare);
+    const auto measure = [&](const std::string& name, const Series& ours) {
+        if (wanted(name)) compare(name, report, rounds, ours, bare_series);
+    };
+    measure("control_request_to_actor", requests(*node.links, "bench-b", "actor"));
+    measure("control_request_to_function", requests(*node.links, "bench-b", "function"));
+    measure("control_request_to_function_tls", requests(*secured.links, "bench-d", "function"));
 }
 
 } // namespace dwcp::bench
