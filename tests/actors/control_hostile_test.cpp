@@ -211,6 +211,16 @@ TEST_CASE("one that has CAF's handshake and heartbeats but no greeting is ended"
     setting.check_link();
 }
 
+TEST_CASE("a silent connection counts as one even when CAF's heartbeats end it first") {
+    Setting setting(60'000);
+    const double before = refused("no_greeting");
+    RawSocket stranger(setting.b.port());
+    CHECK(stranger.until_closed(kPatience));
+    CHECK(refused("no_greeting") == before + 1);
+    CHECK(setting.until_told("no_greeting"));
+    setting.check_link();
+}
+
 TEST_CASE("one that sends a byte now and then is ended like one that is silent") {
     Setting setting(300);
     const double before = refused("no_greeting");
@@ -345,4 +355,35 @@ TEST_CASE("what waits for a peer that does not read is bounded, where CAF buffer
     caf::scoped_actor waiter{system.get()};
     waiter->wait_for(broker);
     CHECK(connections->size() <= 1);
+}
+
+TEST_CASE("a connection that CAF closes does not wait for a peer that will never read") {
+    actor::System system({.heartbeat_interval_ms = 500, .heartbeat_timeout_ms = 2000, .threads = 2});
+    EventRing events;
+    const auto refusals = std::make_shared<links::Refusals>(events);
+    const auto connections = std::make_shared<links::Connections>(links::Connections::Limits{}, refusals);
+    auto [near, far] = connect_pair();
+    const auto id = connections->dialled(near.get(), "127.0.0.1:1", "", 0, std::chrono::steady_clock::now());
+    auto scribe = links::make_scribe(system, {{std::move(near), nullptr, {}},
+                                              id,
+                                              links::BaspFilter::Side::dialler,
+                                              std::make_shared<links::BaspNode>(),
+                                              connections,
+                                              refusals});
+    const auto broker = system.get().middleman().spawn_broker([&](caf::io::broker* self) -> caf::behavior {
+        const auto handle = scribe->hdl();
+        self->add_scribe(std::move(scribe));
+        self->configure_read(handle, caf::io::receive_policy::exactly(links::kBaspHeaderBytes));
+        const std::vector<char> more_than_any_socket_takes(links::kQueuedBytesMax / 2, 'x');
+        self->write(handle, more_than_any_socket_takes.size(), more_than_any_socket_takes.data());
+        self->flush(handle);
+        self->delayed_send(self, 800ms, caf::ok_atom_v); // by then it is stalled
+        return {[self](caf::ok_atom) { self->quit(); }, [](const caf::io::new_data_msg&) {}};
+    });
+    caf::scoped_actor waiter{system.get()};
+    waiter->wait_for(broker);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (connections->size() > 0 && std::chrono::steady_clock::now() < deadline)
+        (void)::poll(nullptr, 0, 5);
+    CHECK(connections->size() == 0);
 }

@@ -82,6 +82,9 @@ struct Setting {
         CHECK(event->fields.at("message").find(message) != std::string::npos);
         CHECK(!event->fields.at("remedy").empty());
         CHECK(!b.peer("site-a").up);
+        CHECK(b.eventually([&] {
+            return b.peer("site-a").problem.starts_with("a connection from its address was refused: ");
+        }));
     }
 };
 
@@ -231,7 +234,7 @@ TEST_CASE("a node may not greet under another name than its certificate's") {
     Node a{setting.home, "site-a2", {b.as_peer()}, with(setting.context_of("site-a"))};
     const auto refusal = b.until_event("peer_refused", "site-a2");
     REQUIRE(refusal);
-    CHECK(refusal->fields.at("reason").find("the certificate of this connection is that of site-a") !=
+    CHECK(refusal->fields.at("reason").find("the certificate of this connection is that of \"site-a\"") !=
           std::string::npos);
     CHECK(!b.peer("site-a2").up);
     CHECK(a.eventually([&] {

@@ -188,6 +188,20 @@ void Connections::close(Id id) {
     ::shutdown(found->second.fd, SHUT_RDWR);
 }
 
+void Connections::ended_by_caf(Id id, TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    if (found != entries_.end() && found->second.is_waiting()) end_ungreeted(found->second, now);
+}
+
+void Connections::end_ungreeted(Entry& entry, TimePoint now) {
+    const auto waited = std::chrono::duration_cast<milliseconds>(now - entry.stage_since).count();
+    end(entry, Refused::no_greeting,
+        {Errc::deadline_exceeded, fmt::format("{} has not greeted as a peer for {} ms", entry.name(), waited),
+         "if it is a node, see its log for why"},
+        now);
+}
+
 void Connections::forget(Id id) {
     const std::lock_guard lock(mutex_);
     entries_.erase(id);
@@ -211,12 +225,7 @@ void Connections::sweep(TimePoint now, UnixMillis wall_ms) {
                 ::shutdown(entry.fd, SHUT_RDWR);
                 continue;
             }
-            end(entry, Refused::no_greeting,
-                {Errc::deadline_exceeded,
-                 fmt::format("{} has not greeted as a peer within {} ms", entry.name(),
-                             std::chrono::duration_cast<milliseconds>(limits_.greeting_within).count()),
-                 "if it is a node, see its log for why"},
-                now);
+            end_ungreeted(entry, now);
         } else if (entry.valid_until_ms != 0 && wall_ms >= entry.valid_until_ms) {
             end(entry, Refused::certificate_expired,
                 {Errc::unauthenticated, fmt::format("the certificate of {} has expired", entry.name()),

@@ -94,6 +94,8 @@ class Connections {
     bool refuse(Id id, Refused reason, const Error& error, TimePoint now, bool gently = false);
     /// Ends a connection that this node has no more use for.
     void close(Id id);
+    /// CAF ends it by itself, which it does with a silent one.
+    void ended_by_caf(Id id, TimePoint now);
     void forget(Id id);
 
     /// Ends what is overdue.
@@ -120,6 +122,7 @@ class Connections {
         bool is_waiting() const { return accepted && !ended && stage != Stage::peer; }
         std::string name() const { return subject.empty() ? source : subject; }
     };
+    void end_ungreeted(Entry& entry, TimePoint now);
     bool end(Entry& entry, Refused reason, const Error& error, TimePoint now, bool gently = false);
     std::size_t count_waiting() const;
     void make_room(const std::string& source, TimePoint now);

@@ -70,6 +70,7 @@ class Facade final : public ControlLinks {
         // Nothing more is handed to CAF from here on, so what is unpublished stays so.
         const std::uint16_t port = control_port_ ? control_port_->port() : 0;
         control_port_.reset();
+        refusals_->end();
         if (port != 0) (void)system_.middleman().unpublish(gateway_, port);
         resolver_.withdraw(kGatewayPath, life_);
         post([](Gateway& gateway) { gateway.stop(); });
@@ -88,6 +89,9 @@ class Facade final : public ControlLinks {
                                });
         if (!port) return std::unexpected(port.error());
         control_port_ = std::move(*port);
+        refusals_->watch([this](const std::string& from, const Error& error) {
+            post([from, error](Gateway& gateway) { gateway.take_refusal(from, error); });
+        });
         post([](Gateway& gateway) { gateway.start(); });
         return {};
     }

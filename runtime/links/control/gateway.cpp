@@ -131,11 +131,14 @@ void Gateway::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* uni
 }
 
 Result<void> Gateway::check_certificate(const caf::actor& remote, const NodeName& name) {
+    if (!setup_.options.tls) return {};
+    // Empty if the connection is gone meanwhile.
     const auto subject = setup_.connections->subject_of(serialise(system(), remote.node()));
-    if (subject.empty() || subject == name) return {};
-    return fail(Errc::unauthenticated,
-                fmt::format("the certificate of this connection is that of {}, but {} greets", subject, name),
-                fmt::format("give {} a certificate of its own with ops/certs", name));
+    if (subject == name) return {};
+    return fail(
+        Errc::unauthenticated,
+        fmt::format("the certificate of this connection is that of \"{}\", but {} greets", subject, name),
+        fmt::format("give {} a certificate of its own with ops/certs", name));
 }
 
 void Gateway::admit(const caf::actor& remote) {
@@ -163,6 +166,20 @@ void Gateway::ended() {
             request.done->finish(fail(Errc::cancelled, "this node's control links have ended"));
         }
     }
+}
+
+void Gateway::take_refusal(const std::string& source, const Error& error) {
+    Peer* suspect = nullptr;
+    for (auto& [name, peer] : peers_) {
+        if (peer.config.host != source || setup_.self.name < name) continue;
+        if (suspect != nullptr) return; // It could be either.
+        suspect = &peer;
+    }
+    if (suspect == nullptr || suspect->link.state() != PeerLink::State::down) return;
+    setup_.board->update(suspect->config.name, [&](PeerState& state) {
+        state.problem =
+            fmt::format("a connection from its address was refused: {} ({})", error.message, error.remedy);
+    });
 }
 
 void Gateway::watch(ControlLinks::Watcher watcher) {

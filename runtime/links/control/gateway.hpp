@@ -109,6 +109,9 @@ class Gateway : public actor::Actor {
     void begin_request(const NodeName& peer, const std::string& service, Bytes body, TimePoint deadline,
                        const WorkloadId& trace, std::shared_ptr<Completion> done);
     void watch(ControlLinks::Watcher watcher);
+    /// Somebody at this address was refused before CAF saw a byte. If that is where the one peer is that
+    /// should dial this node and does not get through, it says so on that peer's link.
+    void take_refusal(const std::string& source, const Error& error);
 
     void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit) override;
 

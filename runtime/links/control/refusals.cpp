@@ -72,30 +72,39 @@ metrics::Counter counter(Dropped reason) {
 } // namespace
 
 /// All series exist from the beginning, so that the first of a kind is an increase.
-Refusals::Refusals(EventRing& events) : events_(events) {
+Refusals::Refusals(EventRing& events) : events_(&events) {
     for (int reason = 0; reason <= static_cast<int>(Refused::stalled); ++reason)
         (void)counter(static_cast<Refused>(reason));
     for (int reason = 0; reason <= static_cast<int>(Dropped::second_claim); ++reason)
         (void)counter(static_cast<Dropped>(reason));
 }
 
+void Refusals::watch(Watcher watcher) {
+    const std::lock_guard lock(mutex_);
+    watcher_ = std::move(watcher);
+}
+
+void Refusals::end() {
+    const std::lock_guard lock(mutex_);
+    events_ = nullptr;
+    watcher_ = nullptr;
+}
+
 void Refusals::note(Refused reason, const std::string& from, const Error& error, TimePoint now) {
     counter(reason).add();
-    std::uint64_t untold = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        Told& told = told_[reason];
-        if (now < told.next_at) {
-            ++told.untold;
-            return;
-        }
-        told.next_at = now + kEventEvery;
-        untold = std::exchange(told.untold, 0);
+    const std::lock_guard lock(mutex_);
+    Told& told = told_[reason];
+    if (now < told.next_at) {
+        ++told.untold;
+        return;
     }
+    if (events_ == nullptr) return;
+    told.next_at = now + kEventEvery;
     std::map<std::string, std::string> fields{
         {"reason", std::string(to_string(reason))}, {"message", error.message}, {"remedy", error.remedy}};
-    if (untold > 0) fields["not_told_before"] = std::to_string(untold);
-    events_.record("control_connection_refused", from, std::move(fields));
+    if (told.untold > 0) fields["not_told_before"] = std::to_string(std::exchange(told.untold, 0));
+    events_->record("control_connection_refused", from, std::move(fields));
+    if (watcher_) watcher_(from, error);
 }
 
 void Refusals::note(Dropped reason) { counter(reason).add(); }

@@ -9,6 +9,7 @@
 #include "runtime/base/events.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -51,7 +52,14 @@ class Refusals {
     /// Who knocks can do so as often as he likes; the event ring must not be his.
     static constexpr milliseconds kEventEvery{1000};
 
+    /// Called with each event, on any thread; must not block.
+    using Watcher = std::function<void(const std::string& from, const Error& error)>;
+
     explicit Refusals(EventRing& events);
+    void watch(Watcher watcher);
+    /// From here on refusals are only counted: connections may outlive the links by a moment, and with them
+    /// the events.
+    void end();
 
     /// Counts, and records an event unless one of this reason was recorded a moment ago.
     /// `from`: an address, or a node's name once it is proven.
@@ -64,8 +72,9 @@ class Refusals {
         std::uint64_t untold = 0;
     };
 
-    EventRing& events_;
     std::mutex mutex_;
+    EventRing* events_; ///< Null after end().
+    Watcher watcher_;
     std::map<Refused, Told> told_;
 };
 

@@ -174,6 +174,7 @@ class ControlScribe final : public caf::io::scribe {
     /// CAF waits for all that is written to drain, and keeps the socket until then. A peer that reads nothing
     /// would keep it for ever, and this process with it.
     void graceful_shutdown() override {
+        setup_.connections->ended_by_caf(setup_.id, steady_clock::now());
         if (stream_.is_stalled()) ::shutdown(stream_.fd(), SHUT_RDWR);
         stream_.graceful_shutdown();
         detach(&stream_.backend(), false);
