@@ -80,12 +80,10 @@ Result<bool> has_database(const std::string& directory) {
     if (fs::exists(directory + "/CURRENT", error)) return true;
     for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
         const std::string name = it->path().filename().string();
-        if (name.ends_with(".sst") || name.ends_with(".blob"))
+        if (name.ends_with(".sst") || name.ends_with(".blob") || name.ends_with(".log"))
             return fail(Errc::corrupted,
                         fmt::format("the store in {} has data but no file CURRENT", directory),
-                        "restore CURRENT, or move the directory aside and start again: the node fetches its "
-                        "data from its "
-                        "replicas");
+                        std::string(kRestoreRemedy));
     }
     if (error) return directory_error(directory, error.value(), "list");
     return false;
@@ -152,7 +150,7 @@ Result<void> check_format(Database& database, const std::string& directory) {
     if (error != std::errc{} || end != text.data() + text.size() || version == 0)
         return fail(Errc::corrupted,
                     fmt::format("the store in {} does not say its format version", directory),
-                    "move the directory aside and start again: the node fetches its data from its replicas");
+                    std::string(kRestoreRemedy));
     if (version > kFormatVersion)
         return fail(Errc::precondition_failed,
                     fmt::format("the store in {} has format version {}; this dwcp-node knows up to {}",

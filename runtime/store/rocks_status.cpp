@@ -10,10 +10,7 @@ Error to_error(const rocksdb::Status& status, std::string_view doing, const std:
     if (status.IsNoSpace())
         return {Errc::resource_exhausted, message,
                 "free space on this disk or delete objects; the store goes on by itself when there is room"};
-    if (status.IsCorruption())
-        return {Errc::corrupted, message,
-                "stop the node, move the directory aside and start again: the node fetches its data from its "
-                "replicas"};
+    if (status.IsCorruption()) return {Errc::corrupted, message, std::string(kRestoreRemedy)};
     if (status.IsBusy() || status.IsTryAgain() || status.IsTimedOut() || status.IsShutdownInProgress() ||
         status.IsIncomplete())
         return {Errc::unavailable, message, "try again in a moment"};

@@ -130,7 +130,7 @@ TEST_CASE("a damaged manifest is refused with what to do") {
         file.close();
         const Error error = open_fails(dir.store());
         CHECK(error.code == Errc::corrupted);
-        CHECK(mentions(error, "replicas"));
+        CHECK(mentions(error, "--restore"));
     }
     SECTION("no manifest") {
         std::filesystem::remove(manifest);
