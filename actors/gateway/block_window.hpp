@@ -24,6 +24,7 @@ class BlockWindow {
 
     bool empty() const { return under_way_.empty(); }
     bool full() const { return under_way_.size() >= size_; }
+    std::size_t size() const { return under_way_.size(); }
 
     /// Not when full().
     void submit(std::function<Result<T>()> call) {

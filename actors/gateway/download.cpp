@@ -10,11 +10,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace dwcp::gateway {
 namespace {
 
-/// Reads the blocks that a stretch of an object lies in, in order.
+/// A client that took the piece before within this time keeps up with the disk: reading ahead pays.
+constexpr milliseconds kKeepsUp{250};
+
+/// Reads the blocks that a stretch of an object lies in, in order; some of them ahead while the client keeps
+/// up. For one that does not, nothing is held but what it is given.
 class BlockReader {
   public:
     BlockReader(Backend& backend, WorkerPool& pool, std::size_t window, std::string manager, WorkloadId trace,
@@ -27,7 +32,7 @@ class BlockReader {
         answered_ = next_;
         // Bytes of the blocks asked for are counted from the start of the first one.
         to_request_bytes_ = skip_bytes_ + left_bytes_;
-        read_ahead();
+        read_ahead(1);
     }
 
     /// Waits for the first block, so that an object which cannot be read at all gets a proper error. Once,
@@ -40,12 +45,17 @@ class BlockReader {
     }
 
     Result<http::Piece> next() {
-        if (first_.owner) return std::exchange(first_, {});
-        return fetch();
+        const auto now = std::chrono::steady_clock::now();
+        ahead_ = given_ == TimePoint{} || now - given_ < kKeepsUp ? ahead_ + 1 : 0;
+        Result<http::Piece> piece = first_.owner ? std::exchange(first_, {}) : fetch();
+        read_ahead(ahead_);
+        given_ = std::chrono::steady_clock::now();
+        return piece;
     }
 
   private:
     Result<http::Piece> fetch() {
+        if (window_.empty()) read_ahead(1);
         if (window_.empty())
             return fail(Errc::corrupted, "the object's blocks are shorter than the object", "");
         auto block = window_.next();
@@ -54,15 +64,15 @@ class BlockReader {
         if (*block == nullptr || (*block)->size() != ref.raw_bytes)
             return fail(Errc::corrupted,
                         fmt::format("block {} has not its {} bytes", ref.hash.hex(), ref.raw_bytes), "");
-        read_ahead();
         ByteView view = ByteView(**block).subspan(std::exchange(skip_bytes_, 0));
         view = view.first(std::min<std::uint64_t>(view.size(), left_bytes_));
         left_bytes_ -= view.size();
         return http::Piece{std::move(*block), view};
     }
 
-    void read_ahead() {
-        while (!window_.full() && to_request_bytes_ > 0 && next_ < manifest_.blocks.size()) {
+    void read_ahead(std::size_t blocks) {
+        while (!window_.full() && window_.size() < blocks && to_request_bytes_ > 0 &&
+               next_ < manifest_.blocks.size()) {
             const BlockRef& ref = manifest_.blocks[next_++];
             to_request_bytes_ -= std::min<std::uint64_t>(to_request_bytes_, ref.raw_bytes);
             manager::FetchBlock request{ref, manifest_.replicas, trace_};
@@ -82,6 +92,8 @@ class BlockReader {
     std::uint64_t skip_bytes_; ///< In the block whose answer comes next.
     std::uint64_t to_request_bytes_ = 0;
     http::Piece first_;
+    std::size_t ahead_ = 0; ///< Blocks to have asked for beyond the piece that is given.
+    TimePoint given_{};     ///< When the last piece was.
     BlockWindow<SharedBytes> window_;
 };
 
