@@ -160,8 +160,10 @@ Result<std::optional<Hash256>> ActorBackend::current_version(const std::string& 
 }
 
 Result<SharedBytes> ActorBackend::read_block(const std::string& manager, const manager::FetchBlock& request) {
+    if (auto held = blocks_.find(request.ref.hash)) return held;
     auto fetched = ask(manager, request, options_.block_deadline);
     if (!fetched) return std::unexpected(fetched.error());
+    blocks_.add(request.ref.hash, fetched->raw);
     return std::move(fetched->raw);
 }
 

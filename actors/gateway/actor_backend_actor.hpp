@@ -4,6 +4,7 @@
 
 #include "actors/consensus/transactions.hpp"
 #include "actors/gateway/backend.hpp"
+#include "actors/gateway/shared_blocks.hpp"
 #include "actors/manager/metadata.hpp"
 #include "runtime/caf/resolver.hpp"
 #include "runtime/links/control/control_links.hpp"
@@ -85,6 +86,7 @@ class ActorBackend final : public Backend {
     links::ControlLinks& links_;
     manager::Metadata& metadata_;
     consensus::Transactions& transactions_;
+    SharedBlocks blocks_;
 };
 
 } // namespace dwcp::gateway

@@ -32,7 +32,6 @@ class BlockReader {
         answered_ = next_;
         // Bytes of the blocks asked for are counted from the start of the first one.
         to_request_bytes_ = skip_bytes_ + left_bytes_;
-        read_ahead(1);
     }
 
     /// Waits for the first block, so that an object which cannot be read at all gets a proper error. Once,
@@ -46,7 +45,7 @@ class BlockReader {
 
     Result<http::Piece> next() {
         const auto now = std::chrono::steady_clock::now();
-        ahead_ = given_ == TimePoint{} || now - given_ < kKeepsUp ? ahead_ + 1 : 0;
+        ahead_ = now - given_ < kKeepsUp ? ahead_ + 1 : 0; // nothing is known of it at the first piece
         Result<http::Piece> piece = first_.owner ? std::exchange(first_, {}) : fetch();
         read_ahead(ahead_);
         given_ = std::chrono::steady_clock::now();
@@ -55,10 +54,7 @@ class BlockReader {
 
   private:
     Result<http::Piece> fetch() {
-        if (window_.empty()) read_ahead(1);
-        if (window_.empty())
-            return fail(Errc::corrupted, "the object's blocks are shorter than the object", "");
-        auto block = window_.next();
+        auto block = next_block();
         if (!block) return std::unexpected(block.error());
         const BlockRef& ref = manifest_.blocks[answered_++];
         if (*block == nullptr || (*block)->size() != ref.raw_bytes)
@@ -70,16 +66,27 @@ class BlockReader {
         return http::Piece{std::move(*block), view};
     }
 
+    /// One that was not read ahead is read by this thread itself, which has nothing else to do: a small
+    /// object needs no way through the pool.
+    Result<SharedBytes> next_block() {
+        if (!window_.empty()) return window_.next();
+        if (!has_more()) return fail(Errc::corrupted, "the object's blocks are shorter than the object", "");
+        return backend_.read_block(manager_, next_request());
+    }
+
     void read_ahead(std::size_t blocks) {
-        while (!window_.full() && window_.size() < blocks && to_request_bytes_ > 0 &&
-               next_ < manifest_.blocks.size()) {
-            const BlockRef& ref = manifest_.blocks[next_++];
-            to_request_bytes_ -= std::min<std::uint64_t>(to_request_bytes_, ref.raw_bytes);
-            manager::FetchBlock request{ref, manifest_.replicas, trace_};
-            window_.submit([&backend = backend_, manager = manager_, request = std::move(request)] {
+        while (!window_.full() && window_.size() < blocks && has_more())
+            window_.submit([&backend = backend_, manager = manager_, request = next_request()] {
                 return backend.read_block(manager, request);
             });
-        }
+    }
+
+    bool has_more() const { return to_request_bytes_ > 0 && next_ < manifest_.blocks.size(); }
+
+    manager::FetchBlock next_request() {
+        const BlockRef& ref = manifest_.blocks[next_++];
+        to_request_bytes_ -= std::min<std::uint64_t>(to_request_bytes_, ref.raw_bytes);
+        return {ref, manifest_.replicas, trace_};
     }
 
     Backend& backend_;

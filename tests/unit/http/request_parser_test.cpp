@@ -11,6 +11,7 @@
 
 using namespace dwcp;
 using namespace dwcp::http;
+using namespace std::string_literals;
 
 namespace {
 
@@ -138,8 +139,8 @@ TEST_CASE("what could be read in two ways is refused") {
         {"a blank before the colon", get + "X : a\r\n\r\n"},
         {"a header without a colon", get + "nothing\r\n\r\n"},
         {"a header without a name", get + ": a\r\n\r\n"},
-        {"a NUL in a header", get + std::string("X: a\0b\r\n\r\n", 10)},
-        {"a NUL in the target", std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 30)},
+        {"a NUL in a header", get + "X: a\0b\r\n\r\n"s},
+        {"a NUL in the target", "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"s},
         {"a control character in a name", get + "X\x01: a\r\n\r\n"},
         {"no Host", "GET /x HTTP/1.1\r\n\r\n"},
         {"two Hosts", "GET /x HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"},

@@ -459,12 +459,11 @@ TEST_CASE_METHOD(Fixture, "a slow reader gets everything, and is read ahead for 
     RawClient slow(server->port(), 4096);
     slow.send("GET /v1/objects/k HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     slow.receive_until("\r\n\r\n");
-    // Others are served meanwhile, and more than the window and the socket's buffers is not read for the slow
-    // one.
+    // Others are served meanwhile, and hardly more is read for the slow one than the block that it is at.
     REQUIRE(client->Get("/v1/objects"));
     {
         const auto lock = backend.lock();
-        CHECK(backend.block_reads < 12);
+        CHECK(backend.block_reads <= 3);
     }
     const auto answer = slow.receive_all();
     CHECK(answer.substr(answer.find("\r\n\r\n") + 4) == body);
