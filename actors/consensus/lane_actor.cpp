@@ -5,6 +5,7 @@
 #include "runtime/base/events.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/metrics/metrics.hpp"
+#include "runtime/trace/ring.hpp"
 
 #include <chrono>
 #include <map>
@@ -77,7 +78,7 @@ class LaneActor : public actor::Actor {
               store::Store& store, WorkerPool& pool, links::ControlLinks& links, StateMachine& machine)
         : Actor(config, std::move(context)), options_(std::move(options)), service_("lane/" + options_.name),
           pool_(pool), links_(links), machine_(machine), probe_(options_.name),
-          store_(std::make_shared<LaneStore>(store, options_.name)) {}
+          store_(std::make_shared<LaneStore>(store, options_.name)), steps_(options_.self, path()) {}
 
     ~LaneActor() override { gate_->close(); }
 
@@ -112,6 +113,8 @@ class LaneActor : public actor::Actor {
     void send(Send send);
     void on_reply(const NodeName& from, std::optional<std::uint64_t> round, const Result<Bytes>& reply);
     void persist(Persist persist);
+    void trace_append(const std::vector<RecordRef>& records, const trace::Mark& begin,
+                      const Result<void>& written) const;
     void apply(std::vector<RecordRef> records);
     void load(Load load);
     void answer(const Answer& answer);
@@ -136,6 +139,7 @@ class LaneActor : public actor::Actor {
     StateMachine& machine_;
     const Probe probe_;
     std::shared_ptr<LaneStore> store_; ///< Shared with jobs.
+    const trace::Recorder steps_;
     std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
 
     std::optional<MajorityWrite> engine_; ///< Empty until the store was read.
@@ -315,8 +319,9 @@ void LaneActor::on_reply(const NodeName& from, std::optional<std::uint64_t> roun
 
 void LaneActor::persist(Persist persist) {
     if (!persist.records.empty()) probe_.batch_entries.observe(static_cast<double>(persist.records.size()));
-    run([this, store = store_, persist = std::move(persist)]() -> Continuation {
+    run([this, store = store_, persist = std::move(persist), begin = trace::mark()]() -> Continuation {
         auto written = store->persist(persist);
+        trace_append(persist.records, begin, written);
         return [this, written = std::move(written), ticket = persist.ticket] {
             if (written)
                 step(Persisted{ticket});
@@ -324,6 +329,21 @@ void LaneActor::persist(Persist persist) {
                 fail_stop(written.error());
         };
     });
+}
+
+/// A command's id is its workload's, and its "commit" a step of the member that took it in.
+void LaneActor::trace_append(const std::vector<RecordRef>& records, const trace::Mark& begin,
+                             const Result<void>& written) const {
+    for (const auto& record : records) {
+        const auto& entry = record->entry;
+        steps_.record({.workload = entry.command.id,
+                       .name = "append",
+                       .detail = options_.name,
+                       .parent = trace::span_id(entry.command.id, "commit", entry.proposer),
+                       .error = written ? std::string() : written.error().message,
+                       .texts = {{"lane", options_.name}, {"index", std::to_string(entry.index)}}},
+                      begin);
+    }
 }
 
 void LaneActor::apply(std::vector<RecordRef> records) {

@@ -8,6 +8,7 @@
 #include "actors/manager/journal.hpp"
 #include "actors/manager/messages.hpp"
 #include "actors/manager/ship_blocks.hpp"
+#include "actors/manager/workload_steps.hpp"
 #include "protocols/wire/limits.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/metrics/metrics.hpp"
@@ -104,6 +105,8 @@ struct Job {
     std::set<NodeName> ship_later; ///< Replicas that failed to take a block: they get theirs at the seal.
     TimePoint last_activity{};
     TimePoint sealed_at{};
+    trace::Mark admission{};
+    trace::Mark sealing_since{};
 
     bool takes_blocks() const { return begun && record.state == State::open && !sealing; }
 };
@@ -119,8 +122,8 @@ class ManagerActor final : public actor::Actor {
     ManagerActor(caf::actor_config& config, actor::ActorContext context, ManagerOptions options,
                  ManagerServices services)
         : Actor(config, std::move(context)), options_(std::move(options)), services_(services),
-          journal_(services.store), admission_(options_.admission),
-          random_(now().time_since_epoch().count()) {}
+          journal_(services.store), admission_(options_.admission), random_(now().time_since_epoch().count()),
+          steps_(options_.self, path()) {}
 
   protected:
     caf::behavior handlers() override {
@@ -285,6 +288,7 @@ class ManagerActor final : public actor::Actor {
         job.record.manifest.created_ms = unix_now_ms();
         job.record.condition = request.condition;
         job.last_activity = now();
+        job.admission = trace::mark();
         job.starting.push_back(ticket);
         find_places(request);
     }
@@ -293,8 +297,14 @@ class ManagerActor final : public actor::Actor {
         const std::uint32_t replicas = request.replicas ? request.replicas : options_.replicas_default;
         ask_until_answered<allocator::PlaceReplicas>(
             "allocator/0", {request.id, request.size_bytes.value_or(0), replicas, {}}, now() + kAskDeadline,
-            [this, id = request.id](const allocator::ReplicasPlaced& placed) { journal_open(id, placed); },
-            [this, id = request.id](const Error& error) { refuse_begin(id, error); });
+            [this, id = request.id, begin = trace::mark()](const allocator::ReplicasPlaced& placed) {
+                steps_.allocated(id, begin);
+                journal_open(id, placed);
+            },
+            [this, id = request.id, begin = trace::mark()](const Error& error) {
+                steps_.allocated(id, begin, error.message);
+                refuse_begin(id, error);
+            });
     }
 
     void journal_open(const WorkloadId& id, const allocator::ReplicasPlaced& placed) {
@@ -302,7 +312,8 @@ class ManagerActor final : public actor::Actor {
         if (!job) return; // aborted meanwhile
         job->record.manifest.replicas = placed.nodes;
         job->record.placement = placed.nodes;
-        write_journal(*job, store::Sync::no, [this, id](Result<void> written) {
+        write_journal(*job, store::Sync::no, [this, id, begin = trace::mark()](Result<void> written) {
+            steps_.journaled(id, begin, problem_of(written));
             if (!written) {
                 refuse_begin(id, written.error());
                 return;
@@ -310,6 +321,7 @@ class ManagerActor final : public actor::Actor {
             Job* open = find(id);
             if (!open) return;
             probe_.accepted.add();
+            steps_.admitted(id, open->admission);
             open->begun = true;
             log::debug("workload_accepted", {{"key", open->record.manifest.key}},
                        {.actor = path(), .trace = id});
@@ -324,6 +336,7 @@ class ManagerActor final : public actor::Actor {
         if (node.empty()) return;
         services_.uploads.remove(id);
         admission_.release();
+        steps_.admitted(id, node.mapped().admission, error.message);
         for (const auto ticket : node.mapped().starting)
             refuse(ticket, error);
     }
@@ -341,7 +354,9 @@ class ManagerActor final : public actor::Actor {
         ask_until_answered<compression::EncodeBlock>(
             "compression/" + std::to_string(instance),
             {request.id, request.raw, upload ? upload->codec : std::nullopt}, now() + kAskDeadline,
-            [this, ticket, id = request.id](const compression::BlockEncoded& encoded) {
+            [this, ticket, id = request.id, index = request.index,
+             begin = trace::mark()](const compression::BlockEncoded& encoded) {
+                steps_.encoded(id, index, encoded.block, encoded.reason, begin);
                 store_block(id, encoded.block, ticket);
             },
             [this, ticket](const Error& error) { refuse(ticket, error); });
@@ -349,7 +364,8 @@ class ManagerActor final : public actor::Actor {
 
     void store_block(const WorkloadId& id, const EncodedBlock& block, actor::Ticket ticket) {
         run_on_disk<void>([&keeper = services_.keeper, block, id] { return keeper.take_in(block, id); },
-                          [this, block, id, ticket](Result<void> stored) {
+                          [this, block, id, ticket, begin = trace::mark()](Result<void> stored) {
+                              steps_.kept(id, block.bytes->size(), begin, problem_of(stored));
                               if (stored)
                                   block_stored(id, block, ticket);
                               else
@@ -382,18 +398,20 @@ class ManagerActor final : public actor::Actor {
             if (peer == options_.self || job.ship_later.contains(peer)) continue;
             ++job.ships_in_flight;
             services_.data.send_block(peer, block, id, now() + options_.data_deadline,
-                                      [this, id, peer, post = poster()](Result<void> sent) {
-                                          const bool away =
-                                              !sent && sent.error().code != Errc::resource_exhausted;
-                                          post([this, id, peer, away] { ship_ended(id, peer, away); });
+                                      [this, id, peer, bytes = block.bytes->size(), begin = trace::mark(),
+                                       post = poster()](Result<void> sent) {
+                                          post([=, this] { ship_ended(id, peer, bytes, sent, begin); });
                                       });
         }
     }
 
-    void ship_ended(const WorkloadId& id, const NodeName& peer, bool away) {
+    void ship_ended(const WorkloadId& id, const NodeName& peer, std::uint64_t bytes, const Result<void>& sent,
+                    const trace::Mark& begin) {
+        steps_.shipped(id, peer, 1, bytes, begin, problem_of(sent));
         Job* job = find(id);
         if (!job) return;
         --job->ships_in_flight;
+        const bool away = !sent && sent.error().code != Errc::resource_exhausted;
         // Else each block for a replica that is away would hold the client up until its deadline.
         if (away) job->ship_later.insert(peer);
         while (job->ships_in_flight <= kShipsInFlightMax && !job->ship_waiters.empty()) {
@@ -428,6 +446,7 @@ class ManagerActor final : public actor::Actor {
             return;
         }
         job->sealing = true;
+        job->sealing_since = trace::mark();
         auto record = job->record;
         record.state = State::sealed;
         record.manifest.size_bytes = request.size_bytes;
@@ -454,6 +473,7 @@ class ManagerActor final : public actor::Actor {
         Job* job = find(id);
         if (!job) return;
         job->sealing = false;
+        steps_.sealed(id, job->sealing_since, problem_of(sealed));
         if (!sealed) {
             give_up(id, sealed.error());
             return;
@@ -503,8 +523,11 @@ class ManagerActor final : public actor::Actor {
             return;
         }
         services_.data.sync(peer, std::move(slice), id, now() + options_.data_deadline,
-                            [this, id, peer, last, post = poster()](Result<std::vector<Hash256>> missing) {
-                                post([this, id, peer, last, missing = std::move(missing)] {
+                            [this, id, peer, last, begin = trace::mark(),
+                             post = poster()](Result<std::vector<Hash256>> missing) {
+                                post([this, id, peer, last, begin, missing = std::move(missing)] {
+                                    steps_.confirmed(id, peer, missing ? missing->size() : 0, begin,
+                                                     problem_of(missing));
                                     confirmation(id, peer, last, missing);
                                 });
                             });
@@ -528,8 +551,12 @@ class ManagerActor final : public actor::Actor {
     void perform_one(const WorkloadId& id, const ShipBlocks& action) {
         ship_blocks({action.peer, id, action.hashes, options_.data_deadline}, services_.keeper,
                     services_.data, services_.disk,
-                    [this, id, peer = action.peer, post = poster()](Result<void> shipped) {
-                        post([this, id, peer, shipped] { shipment(id, peer, shipped); });
+                    [this, id, peer = action.peer, blocks = action.hashes.size(), begin = trace::mark(),
+                     post = poster()](Result<void> shipped) {
+                        post([=, this] {
+                            steps_.shipped(id, peer, blocks, 0, begin, problem_of(shipped));
+                            shipment(id, peer, shipped);
+                        });
                     });
     }
 
@@ -575,13 +602,16 @@ class ManagerActor final : public actor::Actor {
                                       job.record.condition};
         ask<consensus::SubmitCommand>(
             "consensus/metadata", {{id, wire::encode(command)}, kCommitDeadline, id}, kCommitDeadline * 2,
-            [this, id](const consensus::CommandCommitted& committed) {
-                if (auto taken = check_outcome(committed.result); !taken)
+            [this, id, begin = trace::mark()](const consensus::CommandCommitted& committed) {
+                const auto taken = check_outcome(committed.result);
+                steps_.committed(id, committed.index, begin, problem_of(taken));
+                if (!taken)
                     give_up(id, taken.error());
                 else
                     finish(id, committed.index);
             },
-            [this, id](const Error& error) {
+            [this, id, begin = trace::mark()](const Error& error) {
+                steps_.committed(id, 0, begin, error.message);
                 log::debug("commit_failed", {{"why", error.message}}, {.actor = path(), .trace = id});
                 if (error.code == Errc::invalid_argument || error.code == Errc::too_large) {
                     give_up(id, {error.code, "the metadata lane refused its manifest: " + error.message, {}});
@@ -785,8 +815,10 @@ class ManagerActor final : public actor::Actor {
         ask_until_answered<consensus::SubmitCommand>(
             "consensus/metadata", {{request.id, wire::encode(command)}, kCommitDeadline, request.id},
             now() + kCommitDeadline,
-            [this, ticket](const consensus::CommandCommitted& committed) {
+            [this, ticket, id = request.id,
+             begin = trace::mark()](const consensus::CommandCommitted& committed) {
                 const auto verdict = check_outcome(committed.result);
+                steps_.committed(id, committed.index, begin, problem_of(verdict));
                 if (!verdict) return refuse(ticket, verdict.error());
                 const bool existed = verdict->outcome == Metadata::Outcome::replaced;
                 settle<ObjectDeleted>(ticket, ObjectDeleted{existed, committed.index});
@@ -797,7 +829,10 @@ class ManagerActor final : public actor::Actor {
     void fetch(const FetchBlock& request, actor::Ticket ticket) {
         run_on_disk<SharedBytes>(
             [&keeper = services_.keeper, hash = request.ref.hash] { return keeper.read(hash); },
-            [this, request, ticket](Result<SharedBytes> raw) {
+            [this, request, ticket, begin = trace::mark()](Result<SharedBytes> raw) {
+                // A block that is not kept here is no failure: then its "fetch" is the step.
+                if (raw || raw.error().code != Errc::not_found)
+                    steps_.read(request.trace, raw ? (*raw)->size() : 0, begin, problem_of(raw));
                 if (raw) {
                     settle<BlockFetched>(ticket, BlockFetched{std::move(*raw)});
                 } else if (raw.error().code == Errc::not_found || raw.error().code == Errc::corrupted) {
@@ -821,11 +856,15 @@ class ManagerActor final : public actor::Actor {
             return;
         }
         const auto peer = request.replicas[next];
-        services_.data.fetch(
-            peer, request.ref.hash, now() + options_.data_deadline,
-            [this, request, next, ticket, peer, post = poster()](Result<EncodedBlock> block) {
-                post([=, this] { check_fetched(request, next, peer, block, ticket); });
-            });
+        services_.data.fetch(peer, request.ref.hash, now() + options_.data_deadline,
+                             [this, request, next, ticket, peer, begin = trace::mark(),
+                              post = poster()](Result<EncodedBlock> block) {
+                                 post([=, this] {
+                                     steps_.fetched(request.trace, peer, block ? block->bytes->size() : 0,
+                                                    begin, problem_of(block));
+                                     check_fetched(request, next, peer, block, ticket);
+                                 });
+                             });
     }
 
     void check_fetched(const FetchBlock& request, std::size_t next, const NodeName& peer,
@@ -938,6 +977,7 @@ class ManagerActor final : public actor::Actor {
     Journal journal_;
     Admission admission_;
     Random random_;
+    const WorkloadSteps steps_;
     Probe probe_;
     bool ready_ = false;
     std::vector<std::function<void()>> held_back_;

@@ -1,5 +1,5 @@
 // What the streams and peers of one data plane share. Owned by the data plane and touched only on its I/O
-// thread, except for post() and the work queue, which any thread may use.
+// thread, except for post(), the work queue and the spans, which any thread may use.
 #pragma once
 
 #include "runtime/links/data/buffer_pool.hpp"
@@ -8,6 +8,7 @@
 #include "runtime/links/data/peer_probe.hpp"
 #include "runtime/links/data/work_queue.hpp"
 #include "runtime/metrics/metrics.hpp"
+#include "runtime/trace/ring.hpp"
 
 #include <map>
 #include <memory>
@@ -34,7 +35,7 @@ struct Core {
     Core(const DataPlaneOptions& options_in, const identity::Identity& self_in,
          identity::TrustStore& trust_in, BlockService& service_in, EventRing& events_in)
         : options(options_in), self(self_in), trust(trust_in), service(service_in), events(events_in),
-          work(options_in.worker_threads) {}
+          steps(self_in.name, "data"), work(options_in.worker_threads) {}
 
     const DataPlaneOptions options;
     const identity::Identity self;
@@ -42,6 +43,7 @@ struct Core {
     BlockService& service;
     EventRing& events;
 
+    const trace::Recorder steps; ///< Any thread.
     EventLoop loop;
     BufferPool buffers;
     TimePoint now{};            ///< Read once a turn of the loop.

@@ -170,9 +170,17 @@ void ServerStream::on_block(wire::Frame& frame) {
     EncodedBlock block{header->hash, header->codec, header->raw_bytes, std::move(frame.payload)};
     const std::uint64_t bytes = block.bytes->size();
     serve(bytes,
-          [&service = core_.service, block = std::move(block), workload = std::move(header->workload),
-           from = flow_, id = frame.prefix.id]() -> Answer {
-              auto accepted = service.accept(block, workload, from);
+          [&core = core_, block = std::move(block), workload = std::move(header->workload), from = flow_,
+           id = frame.prefix.id]() -> Answer {
+              const auto begin = trace::mark();
+              auto accepted = core.service.accept(block, workload, from);
+              core.steps.record({.workload = workload,
+                                 .name = "store",
+                                 .detail = from,
+                                 .parent = trace::span_id(workload, "ship", from, core.self.name),
+                                 .error = accepted ? std::string() : accepted.error().message,
+                                 .numbers = {{"blocks", 1}, {"bytes", block.bytes->size()}}},
+                                begin);
               return [id, accepted = std::move(accepted)](ServerStream& stream) {
                   if (!accepted) return stream.answer_error(id, accepted.error());
                   stream.answer(wire::FrameKind::block_ack, id);
@@ -185,9 +193,17 @@ void ServerStream::on_sync(wire::Frame& frame) {
     auto hashes = wire::decode_hashes(frame.payload ? ByteView(*frame.payload) : ByteView());
     if (!workload || !hashes) return bad_frame(wire::FrameError::bad_header);
     serve(kQuestionCostBytes,
-          [&service = core_.service, hashes = std::move(*hashes), workload = std::move(*workload),
+          [&core = core_, hashes = std::move(*hashes), workload = std::move(*workload), from = flow_,
            id = frame.prefix.id]() -> Answer {
-              auto missing = service.make_durable(hashes, workload);
+              const auto begin = trace::mark();
+              auto missing = core.service.make_durable(hashes, workload);
+              core.steps.record({.workload = workload,
+                                 .name = "durable",
+                                 .detail = from,
+                                 .parent = trace::span_id(workload, "confirm", from, core.self.name),
+                                 .error = missing ? std::string() : missing.error().message,
+                                 .numbers = {{"blocks", hashes.size()}}},
+                                begin);
               return [id, missing = std::move(missing)](ServerStream& stream) {
                   if (!missing) return stream.answer_error(id, missing.error());
                   const SharedBytes list = missing->empty() ? nullptr : share(wire::encode_hashes(*missing));
