@@ -129,6 +129,20 @@ std::vector<OperatorVerb> observation() {
                  {kShownActor,
                   number("seconds", "How long to record from now, up to 600; 10 without, 0: end it.")},
                  Role::operator_),
+        here_only(question(
+            "trace", "/v1/trace/*",
+            {"Every step of one workload on all nodes, with its time: from the request to the replicas, the "
+             "lane and the answer. Steps are kept in memory: the latest of each actor, none from before a "
+             "node's restart.",
+             "`id`; `trace_id`, W3C's; `workloads`; `spans`, by their beginning: each `span` and `parent` "
+             "(16 hex digits; a `parent` that is empty or not among them is outside), `name`, `detail` (a "
+             "peer, a block), `node`, `actor`, `workload`, `trace_id` (of a request), `start_us` (Unix), "
+             "`duration_us`, `count` (how often: steps of one kind are one span), `busy_us` (the sum of "
+             "their durations), `ok`, `error`, `fields` (numbers and texts, e.g. `bytes`, `blocks`, `path`, "
+             "`status`); `nodes`: each `node`, `answered`, `problem`, `spans`, `left_out`.",
+             "/v1/trace/9f2b6c1e04d7a853b1c06f5e2a9d7c44"},
+            {{"path", "path", "The id: X-DWCP-Request-Id of an answer, a transaction's, or a W3C trace id.",
+              true}})),
         here_only(question("bundle", "/v1/bundle",
                            {"Diagnostics of this node for whoever helps: one tar archive with status, nodes, "
                             "tree, health, configuration, events, metrics, audit log, log lines, limits and "

@@ -1,6 +1,7 @@
 #include "runtime/node/admin.hpp"
 
 #include "actors/gateway/operator_verbs.hpp"
+#include "runtime/node/admin_trace.hpp"
 
 #include <fmt/format.h>
 
@@ -55,6 +56,7 @@ Admin::Admin(AdminServices services) : services_(std::move(services)) {
     add_actor_verbs(verbs_, services_);
     add_event_verbs(verbs_, services_);
     add_audit_verbs(verbs_, services_);
+    add_trace_verbs(verbs_, services_);
 }
 
 void Admin::add(std::string verb, VerbHandler handler) { verbs_[std::move(verb)] = std::move(handler); }

@@ -25,6 +25,7 @@
 #include "runtime/node/health.hpp"
 #include "runtime/node/health_watch.hpp"
 #include "runtime/node/node_metrics.hpp"
+#include "runtime/node/admin_trace.hpp"
 #include "runtime/node/own_tls.hpp"
 #include "runtime/node/restore.hpp"
 #include "runtime/node/service_manager.hpp"
@@ -271,6 +272,9 @@ void RunningNode::serve_peers() {
         const auto committed = gateway::committed_index(*system_, resolver_);
         if (!committed) return std::unexpected(committed.error());
         return to_bytes(std::to_string(*committed));
+    });
+    control_->serve_function(kTraceService, [self = config_.name](const links::PeerRequest& request) {
+        return serve_spans(self, request);
     });
     control_->serve_function(kAdminService,
                              [this](const links::PeerRequest& request) { return admin_->serve(request); });
