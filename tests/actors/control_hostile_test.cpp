@@ -387,3 +387,29 @@ TEST_CASE("a connection that CAF closes does not wait for a peer that will never
         (void)::poll(nullptr, 0, 5);
     CHECK(connections->size() == 0);
 }
+
+TEST_CASE("what was read ahead of CAF is judged although nothing follows it") {
+    actor::System system({.heartbeat_interval_ms = 500, .heartbeat_timeout_ms = 2000, .threads = 2});
+    EventRing events;
+    const auto refusals = std::make_shared<links::Refusals>(events);
+    const auto connections = std::make_shared<links::Connections>(links::Connections::Limits{}, refusals);
+    auto [near, far] = connect_pair();
+    const auto id = connections->dialled(near.get(), "127.0.0.1:1", "", 0, std::chrono::steady_clock::now());
+    auto scribe = links::make_scribe(system, {{std::move(near), nullptr, Bytes(40, 'x')},
+                                              id,
+                                              links::BaspFilter::Side::dialler,
+                                              std::make_shared<links::BaspNode>(),
+                                              connections,
+                                              refusals});
+    const double before = refused("not_basp");
+    const auto broker = system.get().middleman().spawn_broker([&](caf::io::broker* self) -> caf::behavior {
+        const auto handle = scribe->hdl();
+        self->add_scribe(std::move(scribe));
+        self->configure_read(handle, caf::io::receive_policy::exactly(links::kBaspHeaderBytes));
+        return {[self](const caf::io::connection_closed_msg&) { self->quit(); },
+                [](const caf::io::new_data_msg&) {}};
+    });
+    CHECK(far.until_closed(kPatience));
+    CHECK(refused("not_basp") == before + 1);
+    caf::anon_send_exit(broker, caf::exit_reason::kill);
+}
