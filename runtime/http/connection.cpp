@@ -173,8 +173,10 @@ int Connection::expendable() const {
     }
 }
 
-bool Connection::holds_up() const {
-    return phase_ == Phase::responding && output_bytes_ > 0 && now_ - since_ > service_.options.rate_grace;
+std::optional<double> Connection::drain_bytes_per_s(TimePoint now) const {
+    if (phase_ != Phase::responding || output_bytes_ == 0 || pace_.waited(now) < kReliefAfter)
+        return std::nullopt;
+    return pace_.bytes_per_s(now);
 }
 
 void Connection::drain(TimePoint now) {

@@ -30,6 +30,11 @@ namespace dwcp::http {
 inline constexpr std::size_t kGatherBytes = 256U << 10;
 /// The next piece of a response is pulled once no more than this is left of the last: half a block.
 inline constexpr std::size_t kPullAheadBytes = 512U << 10;
+/// A response no longer than this is never kept waiting for the budget: even on all connections they are few
+/// bytes, and it keeps small objects served while slow readers of large ones hold what there is.
+inline constexpr std::uint64_t kSmallBytes = 64U << 10;
+/// When memory is short, so long a client is waited for before its speed counts.
+inline constexpr milliseconds kReliefAfter{1'000};
 /// How much, and how long, a client may go on sending after its last answer, to be able to see that answer.
 inline constexpr std::size_t kLingerBytesMax = 64U << 20;
 inline constexpr milliseconds kLingerTime{2'000};
@@ -66,8 +71,8 @@ class Connection {
     bool is_open() const { return phase_ != Phase::closed; }
     /// Whether it may be closed in favour of another: the lower, the sooner. 0: not at all.
     int expendable() const;
-    /// Whether it holds memory for a client that has been at its answer for longer than the grace.
-    bool holds_up() const;
+    /// How fast its client takes what is held for it; nullopt: nothing is, or it is too early to tell.
+    std::optional<double> drain_bytes_per_s(TimePoint now) const;
 
     std::uint64_t number() const { return number_; }
     int fd() const { return transport_.fd(); }

@@ -12,6 +12,7 @@
 #include <array>
 #include <cctype>
 #include <exception>
+#include <limits>
 #include <sys/epoll.h>
 #include <sys/random.h>
 
@@ -337,6 +338,8 @@ void Connection::advance() {
 void Connection::submit(Step step, bool must) {
     if (step == Step::handle || step == Step::begin) phase_ = Phase::working;
     exchange_->step = step;
+    exchange_->pull_at_once_max =
+        service_.memory.full() ? kSmallBytes : std::numeric_limits<std::uint64_t>::max();
     in_step_ = true;
     const bool probe = exchange_->route->spec.probe;
     if (service_.loop.submit(*this, probe, must)) return;

@@ -249,18 +249,19 @@ void ConnectionLoop::sweep() {
     if (service_.memory.full()) relieve_memory();
 }
 
-/// With the budget spent by clients that hardly take their answers, the slowest of them goes, so that they
+/// With the budget spent by clients that hardly take their answers, the slowest of them go, so that they
 /// cannot keep everybody else from theirs.
 void ConnectionLoop::relieve_memory() {
-    Slot* slowest = nullptr;
-    for (auto& [number, slot] : slots_) {
-        if (!slot.open || !slot.connection->holds_up()) continue;
-        if (slowest == nullptr || slot.connection->since() < slowest->connection->since()) slowest = &slot;
+    std::vector<std::pair<double, Slot*>> by_speed;
+    for (auto& [number, slot] : slots_)
+        if (const auto speed = slot.connection->drain_bytes_per_s(now_)) by_speed.emplace_back(*speed, &slot);
+    std::ranges::sort(by_speed);
+    for (const auto& [speed, slot] : by_speed) {
+        if (!service_.memory.full()) return;
+        service_.probe.refuse(Refusal::memory);
+        slot->connection->close(now_);
+        settle(*slot);
     }
-    if (slowest == nullptr) return;
-    service_.probe.refuse(Refusal::memory);
-    slowest->connection->close(now_);
-    settle(*slowest);
 }
 
 void ConnectionLoop::stop_listening() {

@@ -112,8 +112,7 @@ void Connection::take_piece() {
 
 void Connection::want_piece() {
     if (to_pull_ == 0 || in_step_ || output_bytes_ > kPullAheadBytes) return;
-    // With the budget spent, only who has nothing left to send may have another piece.
-    if (service_.memory.full() && output_bytes_ > 0) return;
+    if (service_.memory.full() && exchange_->response->stream_bytes > kSmallBytes) return;
     submit(Step::pull, true);
 }
 

@@ -68,7 +68,8 @@ void Exchange::handle() {
     };
     response = std::get<Handler>(route->handler)(request);
     // A small object is one piece: fetching it here spares it a second way through the pool.
-    if (response->next && response->stream_bytes > 0 && !response->live && request.method != "HEAD") pull();
+    const bool streamed = response->next && response->stream_bytes > 0 && !response->live;
+    if (streamed && response->stream_bytes <= pull_at_once_max && request.method != "HEAD") pull();
 }
 
 void Exchange::begin() {

@@ -30,6 +30,8 @@ struct Exchange {
     Step step = Step::handle;
     std::string body; ///< All of it, or the stretch that an upload is to take.
     Error why;
+    std::uint64_t pull_at_once_max =
+        0; ///< Only of a response of so many bytes is a piece pulled by `handle`.
     std::unique_ptr<Upload> upload;
     Result<void> taken;
     std::optional<Response> response;

@@ -29,11 +29,14 @@ class Pace {
 
     /// How long the client has been waited for without a byte.
     Duration silence(TimePoint now) const { return waiting_ ? now - progress_ : Duration{}; }
-    /// Whether it is slower than this, and has been waited for longer than `grace` in all.
-    bool slower_than(std::uint64_t bytes_per_s, Duration grace, TimePoint now) const {
-        const Duration waited = waited_ + (waiting_ ? now - since_ : Duration{});
-        const double seconds = std::chrono::duration<double>(waited).count();
-        return waited > grace && static_cast<double>(bytes_) < static_cast<double>(bytes_per_s) * seconds;
+    /// In all.
+    Duration waited(TimePoint now) const { return waited_ + (waiting_ ? now - since_ : Duration{}); }
+    double bytes_per_s(TimePoint now) const {
+        return static_cast<double>(bytes_) / std::chrono::duration<double>(waited(now)).count();
+    }
+    /// Whether it is slower than this, and has been waited for longer than `grace`.
+    bool slower_than(std::uint64_t least_bytes_per_s, Duration grace, TimePoint now) const {
+        return waited(now) > grace && bytes_per_s(now) < static_cast<double>(least_bytes_per_s);
     }
 
   private:
