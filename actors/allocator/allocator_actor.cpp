@@ -5,6 +5,8 @@
 #include "runtime/metrics/metrics.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <deque>
 #include <map>
 
 namespace dwcp::allocator {
@@ -22,7 +24,9 @@ class AllocatorActor final : public actor::Actor {
   protected:
     caf::behavior handlers() override {
         ask_everybody();
-        return {on<PlaceReplicas>([this](const PlaceReplicas& request) { return place_replicas(request); })};
+        return {on<PlaceReplicas>([this](const PlaceReplicas& request) { return place_replicas(request); }),
+                on<PlanPlacements>([this](const PlanPlacements& request) { return plan(request); }),
+                on<QueryDecisions>([this](const QueryDecisions& request) { return recent(request); })};
     }
 
   private:
@@ -64,31 +68,49 @@ class AllocatorActor final : public actor::Actor {
     }
 
     Result<ReplicasPlaced> place_replicas(const PlaceReplicas& request) {
-        auto candidates = nodes();
-        for (auto& node : candidates) {
-            if (std::ranges::find(request.without, node.name) != request.without.end()) node.up = false;
-        }
-        const Request wanted{request.bytes, request.replicas, options_.self};
-        auto placement = place(candidates, wanted);
+        auto placement =
+            place(nodes(), {request.bytes, request.replicas, options_.self, {}, request.without});
         metrics::counter("dwcp_allocator_placements_total", "Placement requests, by outcome.",
                          {{"outcome", placement ? "placed" : "refused"}})
             .add();
+        remember({unix_now_ms(), request.workload, request.bytes, request.replicas,
+                  placement ? placement->nodes : std::vector<NodeName>{},
+                  placement ? std::string() : placement.error().message});
         if (!placement) return std::unexpected(placement.error());
         for (const auto& name : placement->nodes) {
             if (name != options_.self) known_[name].placed_bytes += request.bytes;
         }
-        ReplicasPlaced placed{placement->nodes, {}};
-        for (const auto& verdict : explain(candidates, wanted)) {
-            placed.explanation += verdict.name + ": " +
-                                  (verdict.score ? std::to_string(*verdict.score) + ", " : "") +
-                                  verdict.reason + "\n";
+        return ReplicasPlaced{std::move(placement->nodes)};
+    }
+
+    Result<PlacementsPlanned> plan(const PlanPlacements& plan) {
+        PlacementsPlanned planned;
+        auto candidates = nodes();
+        for (Request request : plan.requests) {
+            if (request.ingest.empty()) request.ingest = options_.self;
+            planned.list.push_back({place(candidates, request), explain(candidates, request)});
+            const auto& placement = planned.list.back().placement;
+            for (auto& node : candidates)
+                if (placement && std::ranges::find(placement->nodes, node.name) != placement->nodes.end())
+                    node.used_bytes += std::min(request.bytes, UINT64_MAX - node.used_bytes);
         }
-        return placed;
+        return planned;
+    }
+
+    void remember(Decision decision) {
+        if (decisions_.size() == kDecisionsKept) decisions_.pop_back();
+        decisions_.push_front(std::move(decision));
+    }
+
+    Result<RecentDecisions> recent(const QueryDecisions& request) const {
+        const auto count = static_cast<std::ptrdiff_t>(std::min(request.limit, decisions_.size()));
+        return RecentDecisions{{decisions_.begin(), decisions_.begin() + count}};
     }
 
     const AllocatorOptions options_;
     links::ControlLinks& links_;
     std::map<NodeName, Known> known_;
+    std::deque<Decision> decisions_; ///< Latest first.
 };
 
 } // namespace

@@ -30,45 +30,85 @@ std::uint32_t score(std::uint64_t free, std::uint64_t capacity) {
     return capacity == 0 ? 0 : static_cast<std::uint32_t>(free * kScoreMax / capacity);
 }
 
-NodeVerdict judge(const Node& node, const Request& request) {
-    const std::uint64_t free = free_bytes(node);
-    NodeVerdict verdict{node.name, node.site, std::nullopt, {}};
-    if (!node.up) {
-        verdict.reason = "is down";
-    } else if (node.draining) {
-        verdict.reason = "is draining";
-    } else if (node.capacity_bytes == 0 || free < request.bytes) {
-        verdict.reason = fmt::format("has {} of {} bytes free", free, node.capacity_bytes);
-    } else {
-        verdict.score = score(free - request.bytes, node.capacity_bytes);
-        verdict.reason =
-            fmt::format("would have {} of {} bytes free", free - request.bytes, node.capacity_bytes);
-    }
-    return verdict;
+/// Which rule keeps a node from a request, if any.
+enum class Verdict : std::uint8_t { fits, left_out, down, draining, full };
+
+struct Judged {
+    const Node* node = nullptr;
+    Verdict verdict = Verdict::fits;
+    std::uint32_t score = 0; ///< Of those that fit.
+
+    bool fits() const { return verdict == Verdict::fits; }
+};
+
+bool contains(const std::vector<std::string>& list, const std::string& text) {
+    return std::ranges::find(list, text) != list.end();
 }
 
-std::string name_failed(const std::vector<NodeVerdict>& verdicts) {
+Judged judge(const Node& node, const Request& request) {
+    const std::uint64_t free = free_bytes(node);
+    if (contains(request.without, node.name)) return {&node, Verdict::left_out};
+    if (!request.sites.empty() && !contains(request.sites, node.site)) return {&node, Verdict::left_out};
+    if (!node.up) return {&node, Verdict::down};
+    if (node.draining) return {&node, Verdict::draining};
+    if (node.capacity_bytes == 0 || free < request.bytes) return {&node, Verdict::full};
+    return {&node, Verdict::fits, score(free - request.bytes, node.capacity_bytes)};
+}
+
+std::string reason_of(const Judged& judged, const Request& request) {
+    const std::uint64_t free = free_bytes(*judged.node);
+    switch (judged.verdict) {
+    case Verdict::left_out:
+        return "is left out by the request";
+    case Verdict::down:
+        return "is down";
+    case Verdict::draining:
+        return "is draining";
+    case Verdict::full:
+        return fmt::format("has {} of {} bytes free", free, judged.node->capacity_bytes);
+    case Verdict::fits:
+        return fmt::format("would have {} of {} bytes free", free - request.bytes,
+                           judged.node->capacity_bytes);
+    }
+    return {};
+}
+
+/// Best first, see explain().
+std::vector<Judged> judge_all(std::span<const Node> nodes, const Request& request) {
+    std::vector<Judged> all;
+    all.reserve(nodes.size());
+    for (const Node& node : nodes)
+        all.push_back(judge(node, request));
+    // Sorted ascending: the score is negated, and the ruled-out nodes' 1 comes after every score.
+    std::ranges::sort(all, {}, [&](const Judged& judged) {
+        const int rank = judged.fits() ? -static_cast<int>(judged.score) : 1;
+        return std::tuple(rank, judged.node->name != request.ingest, std::string_view(judged.node->name));
+    });
+    return all;
+}
+
+std::string name_failed(const std::vector<Judged>& all, const Request& request) {
     std::string text;
     std::size_t failed = 0;
-    for (const NodeVerdict& verdict : verdicts) {
-        if (verdict.score || ++failed > kNodesNamedMax) continue;
-        text += fmt::format("{}{} at {} {}", failed == 1 ? ": " : ", ", verdict.name, verdict.site,
-                            verdict.reason);
+    for (const Judged& judged : all) {
+        if (judged.fits() || ++failed > kNodesNamedMax) continue;
+        text += fmt::format("{}{} at {} {}", failed == 1 ? ": " : ", ", judged.node->name, judged.node->site,
+                            reason_of(judged, request));
     }
     if (failed > kNodesNamedMax) text += fmt::format(" and {} more", failed - kNodesNamedMax);
     return text;
 }
 
 std::unexpected<Error> explain_failure(std::span<const Node> nodes, const Request& request,
-                                       const std::vector<NodeVerdict>& verdicts, std::size_t usable) {
+                                       const std::vector<Judged>& all, std::size_t usable) {
     std::set<std::string> known;
     std::set<std::string> alive;
-    for (const Node& node : nodes) {
+    for (const Node& node : nodes)
         known.insert(node.site);
-        if (node.up && !node.draining) alive.insert(node.site);
-    }
+    for (const Judged& judged : all)
+        if (judged.fits() || judged.verdict == Verdict::full) alive.insert(judged.node->site);
     const auto needs = fmt::format("needs {} distinct sites, ", request.replicas);
-    const auto failed = name_failed(verdicts);
+    const auto failed = name_failed(all, request);
     if (known.size() < request.replicas)
         return fail(Errc::precondition_failed,
                     fmt::format("{}the cluster has {}{}", needs, known.size(), failed),
@@ -85,14 +125,10 @@ std::unexpected<Error> explain_failure(std::span<const Node> nodes, const Reques
 
 std::vector<NodeVerdict> explain(std::span<const Node> nodes, const Request& request) {
     std::vector<NodeVerdict> verdicts;
-    verdicts.reserve(nodes.size());
-    for (const Node& node : nodes)
-        verdicts.push_back(judge(node, request));
-    // Sorted ascending: the score is negated, and the ruled-out nodes' 1 comes after every score.
-    std::ranges::sort(verdicts, {}, [&](const NodeVerdict& verdict) {
-        const int rank = verdict.score ? -static_cast<int>(*verdict.score) : 1;
-        return std::tuple(rank, verdict.name != request.ingest, std::string_view(verdict.name));
-    });
+    for (const Judged& judged : judge_all(nodes, request))
+        verdicts.push_back({judged.node->name, judged.node->site,
+                            judged.fits() ? std::optional(judged.score) : std::nullopt,
+                            reason_of(judged, request)});
     return verdicts;
 }
 
@@ -100,15 +136,14 @@ Result<Placement> place(std::span<const Node> nodes, const Request& request) {
     if (request.replicas == 0)
         return fail(Errc::invalid_argument, "a placement of 0 replicas stores nothing",
                     "ask for at least 1 replica");
-    const std::vector<NodeVerdict> verdicts = explain(nodes, request);
+    const std::vector<Judged> all = judge_all(nodes, request);
     Placement placement;
     std::set<std::string> sites;
-    for (const NodeVerdict& verdict : verdicts) {
-        if (!verdict.score || placement.nodes.size() == request.replicas) break;
-        if (sites.insert(verdict.site).second) placement.nodes.push_back(verdict.name);
+    for (const Judged& judged : all) {
+        if (!judged.fits() || placement.nodes.size() == request.replicas) break;
+        if (sites.insert(judged.node->site).second) placement.nodes.push_back(judged.node->name);
     }
-    if (placement.nodes.size() < request.replicas)
-        return explain_failure(nodes, request, verdicts, sites.size());
+    if (placement.nodes.size() < request.replicas) return explain_failure(nodes, request, all, sites.size());
     return placement;
 }
 

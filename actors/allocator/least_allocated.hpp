@@ -3,7 +3,7 @@
 // constraints.
 //
 // Pure: the same nodes and request give the same placement, in whatever order the nodes are listed. Called by
-// the allocator actor for each request, and by `explain`.
+// the allocator actor for each request. What people read of a verdict is written only when they ask.
 #pragma once
 
 #include "protocols/base/ids.hpp"
@@ -31,6 +31,8 @@ struct Request {
     std::uint64_t bytes = 0; ///< What each replica takes.
     std::uint32_t replicas = 0;
     NodeName ingest; ///< Has the bytes already, so it is preferred among equals; may be empty.
+    std::vector<std::string> sites{}; ///< Only there; empty: anywhere.
+    std::vector<NodeName> without{};  ///< Not these nodes, however well they look.
 };
 
 /// What the rules think of one node for one request.
@@ -40,8 +42,8 @@ struct NodeVerdict {
     /// LeastAllocated: floor(100 * free / capacity) after the placement, 0..100; none: a hard constraint
     /// rules the node out.
     std::optional<std::uint32_t> score;
-    /// The constraint that failed ("is down", "is draining", "has 5 of 9 bytes free"), or where the score
-    /// comes from.
+    /// The constraint that failed ("is down", "is draining", "has 5 of 9 bytes free", "is left out by the
+    /// request"), or where the score comes from.
     std::string reason;
 };
 

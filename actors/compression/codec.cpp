@@ -223,6 +223,9 @@ std::string_view to_string(CodecChoice choice) {
 }
 
 Result<CodecChoice> parse_codec(std::string_view name) {
+    // The levels that the rules use on an ordinary link.
+    if (name == "zstd") name = "zstd-3";
+    if (name == "brotli") name = "brotli-5";
     const auto* found = std::ranges::find(kCodecs, name, &CodecInfo::name);
     if (found != kCodecs.end()) return found->choice;
     std::string names;

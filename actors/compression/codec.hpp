@@ -35,7 +35,8 @@ bool is_known(CodecChoice choice);
 /// The name of a known choice, "unknown" for any other.
 std::string_view to_string(CodecChoice choice);
 
-/// Errc::invalid_argument lists the known names.
+/// A name of known_codecs(), or "zstd" or "brotli" alone for a level of ours. Errc::invalid_argument lists
+/// the known names.
 Result<CodecChoice> parse_codec(std::string_view name);
 
 /// Encodes one block. `hash` is the SHA-256 of `raw` and is not computed again here. The block comes back as

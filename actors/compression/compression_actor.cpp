@@ -61,12 +61,15 @@ class CompressionActor final : public actor::Actor {
     caf::behavior handlers() override {
         encode_errors(); // there from the start, at 0
         return {on_later<EncodeBlock>([this](const EncodeBlock& request, actor::Ticket ticket) {
-            if (!request.raw || request.raw->empty() || request.raw->size() > kBlockBytes) {
-                refuse(ticket, {Errc::invalid_argument, "a block has 1 to 1048576 bytes", {}});
-                return;
-            }
-            start(request, ticket);
-        })};
+                    if (!request.raw || request.raw->empty() || request.raw->size() > kBlockBytes) {
+                        refuse(ticket, {Errc::invalid_argument, "a block has 1 to 1048576 bytes", {}});
+                        return;
+                    }
+                    start(request, ticket);
+                }),
+                on_later<PredictCodecs>([this](const PredictCodecs& request, actor::Ticket ticket) {
+                    start_predicting(request, ticket);
+                })};
     }
 
   private:
@@ -81,9 +84,25 @@ class CompressionActor final : public actor::Actor {
                     settle<BlockEncoded>(ticket, std::move(encoded->result));
                 });
             });
-        if (!queued)
-            refuse(ticket,
-                   {Errc::resource_exhausted, "the compression queue is full", "slow down, then try again"});
+        if (!queued) refuse_full(ticket);
+    }
+
+    void start_predicting(const PredictCodecs& request, actor::Ticket ticket) {
+        const bool queued =
+            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps] {
+                CodecsPredicted predicted;
+                for (const auto& forecast : request.forecasts)
+                    predicted.list.push_back(predict(forecast, link));
+                post([this, ticket, predicted = std::move(predicted)]() mutable {
+                    settle<CodecsPredicted>(ticket, std::move(predicted));
+                });
+            });
+        if (!queued) refuse_full(ticket);
+    }
+
+    void refuse_full(actor::Ticket ticket) {
+        refuse(ticket,
+               {Errc::resource_exhausted, "the compression queue is full", "slow down, then try again"});
     }
 
     StreamHistory& history_of(const WorkloadId& stream) {

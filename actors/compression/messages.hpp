@@ -1,11 +1,13 @@
 // What a compression actor is asked. They live at "compression/0", ...
 #pragma once
 
+#include "actors/compression/predict.hpp"
 #include "protocols/base/ids.hpp"
 #include "protocols/wire/block.hpp"
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dwcp::compression {
 
@@ -20,6 +22,16 @@ struct EncodeBlock {
     WorkloadId stream; ///< Blocks of one workload share a history.
     SharedBytes raw;
     std::optional<CodecChoice> pinned;
+};
+
+/// What predict() says of each, in order.
+struct CodecsPredicted {
+    std::vector<Result<Prediction>> list;
+};
+/// Asks what would be chosen, on a worker thread.
+struct PredictCodecs {
+    using Reply = CodecsPredicted;
+    std::vector<Forecast> forecasts;
 };
 
 } // namespace dwcp::compression

@@ -19,7 +19,6 @@ constexpr Duration kFindDeadline = std::chrono::seconds(2);
 constexpr Duration kLaneWait = std::chrono::seconds(3);
 constexpr Duration kLanePoll = std::chrono::milliseconds(20);
 constexpr Duration kQueryDeadline = std::chrono::seconds(5);
-constexpr std::size_t kReportsMax = 1000;
 
 } // namespace
 
@@ -167,19 +166,11 @@ Result<SharedBytes> ActorBackend::read_block(const std::string& manager, const m
     return std::move(fetched->raw);
 }
 
-Result<ObjectPage> ActorBackend::list(const std::string& prefix, const std::string& cursor,
-                                      std::size_t limit) {
-    auto found = metadata_.list(prefix, cursor, limit + 1);
-    if (!found) return std::unexpected(found.error());
-    ObjectPage page;
-    for (auto& stored : *found) {
-        if (page.objects.size() == limit) {
-            page.next_cursor = page.objects.back().key;
-            break;
-        }
+Result<manager::Listing> ActorBackend::list(const manager::ListRequest& request) {
+    auto page = metadata_.list(request);
+    if (!page) return page;
+    for (auto& stored : page->objects)
         stored.manifest.blocks.clear();
-        page.objects.push_back(std::move(stored.manifest));
-    }
     return page;
 }
 
@@ -218,16 +209,28 @@ Result<std::optional<wire::TransactionRecord>> ActorBackend::find_transaction(co
     return transactions_.find(id);
 }
 
-Result<manager::WorkloadReports> ActorBackend::workloads(const WorkloadId& id) {
+Result<manager::WorkloadReports> ActorBackend::workloads(const manager::QueryWorkloads& query) {
     manager::WorkloadReports all;
     for (std::uint32_t i = 0; i < options_.manager_instances; ++i) {
-        auto reports = ask("manager/" + std::to_string(i), manager::QueryWorkloads{id}, kQueryDeadline);
+        auto reports = ask("manager/" + std::to_string(i), query, kQueryDeadline);
         if (!reports) return std::unexpected(reports.error());
         std::ranges::move(reports->list, std::back_inserter(all.list));
     }
     std::ranges::sort(all.list, std::greater{}, &manager::WorkloadReport::updated_ms);
-    if (all.list.size() > kReportsMax) all.list.resize(kReportsMax);
+    if (all.list.size() > query.limit) all.list.resize(query.limit);
     return all;
+}
+
+Result<compression::CodecsPredicted> ActorBackend::predict(const compression::PredictCodecs& question) {
+    return ask("compression/0", question, options_.block_deadline);
+}
+
+Result<allocator::PlacementsPlanned> ActorBackend::plan(const allocator::PlanPlacements& question) {
+    return ask("allocator/0", question, kQueryDeadline);
+}
+
+Result<allocator::RecentDecisions> ActorBackend::decisions(std::size_t limit) {
+    return ask("allocator/0", allocator::QueryDecisions{limit}, kQueryDeadline);
 }
 
 Result<nlohmann::json> ActorBackend::admin(const AdminCall& call) { return options_.admin(call); }

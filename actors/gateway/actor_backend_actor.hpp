@@ -60,10 +60,13 @@ class ActorBackend final : public Backend {
     Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) override;
     Result<std::optional<Hash256>> current_version(const std::string& key) override;
     Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) override;
-    Result<ObjectPage> list(const std::string& prefix, const std::string& cursor, std::size_t limit) override;
+    Result<manager::Listing> list(const manager::ListRequest& request) override;
     Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override;
     Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) override;
-    Result<manager::WorkloadReports> workloads(const WorkloadId& id) override;
+    Result<manager::WorkloadReports> workloads(const manager::QueryWorkloads& query) override;
+    Result<compression::CodecsPredicted> predict(const compression::PredictCodecs& question) override;
+    Result<allocator::PlacementsPlanned> plan(const allocator::PlanPlacements& question) override;
+    Result<allocator::RecentDecisions> decisions(std::size_t limit) override;
     Result<nlohmann::json> admin(const AdminCall& call) override;
     void refused(const AdminCall& call, const Error& why) override { options_.refused(call, why); }
     nlohmann::json health() override { return options_.health(); }

@@ -3,8 +3,11 @@
 // thread-safe.
 #pragma once
 
+#include "actors/allocator/messages.hpp"
+#include "actors/compression/messages.hpp"
 #include "actors/consensus/messages.hpp"
 #include "actors/gateway/messages.hpp"
+#include "actors/manager/listing.hpp"
 #include "actors/manager/messages.hpp"
 #include "runtime/identity/principal.hpp"
 
@@ -16,11 +19,6 @@
 #include <vector>
 
 namespace dwcp::gateway {
-
-struct ObjectPage {
-    std::vector<wire::Manifest> objects; ///< In key order, without block lists.
-    std::string next_cursor;             ///< Empty: this was the last page.
-};
 
 /// An operator verb (operator_verbs.hpp) and who calls it.
 struct AdminCall {
@@ -54,13 +52,17 @@ class Backend {
     virtual Result<std::optional<Hash256>> current_version(const std::string& key) = 0;
     virtual Result<SharedBytes> read_block(const std::string& manager,
                                            const manager::FetchBlock& request) = 0;
-    virtual Result<ObjectPage> list(const std::string& prefix, const std::string& cursor,
-                                    std::size_t limit) = 0;
+    /// Without block lists.
+    virtual Result<manager::Listing> list(const manager::ListRequest& request) = 0;
 
     virtual Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) = 0;
     virtual Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) = 0;
 
-    virtual Result<manager::WorkloadReports> workloads(const WorkloadId& id) = 0;
+    virtual Result<manager::WorkloadReports> workloads(const manager::QueryWorkloads& query) = 0;
+
+    virtual Result<compression::CodecsPredicted> predict(const compression::PredictCodecs& question) = 0;
+    virtual Result<allocator::PlacementsPlanned> plan(const allocator::PlanPlacements& question) = 0;
+    virtual Result<allocator::RecentDecisions> decisions(std::size_t limit) = 0;
 
     /// Answers as JSON. Whoever calls this has checked the verb's role; the audit log is written behind it.
     virtual Result<nlohmann::json> admin(const AdminCall& call) = 0;

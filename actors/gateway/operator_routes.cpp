@@ -112,26 +112,35 @@ void register_operator_routes(http::HttpServer& server, Backend& backend) {
 
 void register_probe_routes(http::HttpServer& server, Backend& backend) {
     using http::RouteSpec;
-    const auto probe = [](std::string path, identity::Role role, std::string sentence) {
-        RouteSpec spec{"GET", std::move(path), "Probes", std::move(sentence), role};
-        spec.probe = true;
-        return spec;
+    const auto probe = [](std::string path, identity::Role role, std::string sentence, std::string answer) {
+        std::string example = "curl http://127.0.0.1:8101" + path;
+        return RouteSpec{.method = "GET",
+                         .pattern = std::move(path),
+                         .group = "Probes",
+                         .sentence = std::move(sentence),
+                         .role = role,
+                         .answer = std::move(answer),
+                         .example = std::move(example),
+                         .probe = true};
     };
-    server.route(probe("/metrics", identity::Role::viewer, "All metrics, in Prometheus' text format."),
+    server.route(probe("/metrics", identity::Role::viewer, "All metrics, for Prometheus.",
+                       "Prometheus' text format, version 0.0.4."),
                  http::Handler([](http::Request&) {
                      http::Response response;
                      response.content_type = "text/plain; version=0.0.4; charset=utf-8";
                      response.body = metrics::expose();
                      return response;
                  }));
-    server.route(probe("/health", identity::Role::none, "Whether the parts of this node work; 503 if not."),
+    server.route(probe("/health", identity::Role::none, "Whether the parts of this node work; 503 if not.",
+                       "`status` (`healthy`, `degraded` or `unhealthy`) and `checks`."),
                  http::Handler([&backend](http::Request&) {
                      const auto health = backend.health();
                      const std::string status = health.is_object() ? health.value("status", "") : "";
                      return json_response(health, status == "healthy" || status == "degraded" ? 200 : 503);
                  }));
     server.route(
-        probe("/ready", identity::Role::none, "Whether this node takes requests; 503 if not."),
+        probe("/ready", identity::Role::none, "Whether this node takes requests; 503 if not.",
+              "`ready`: true."),
         http::Handler([&backend](http::Request&) {
             const auto ready = backend.ready();
             return ready ? json_response({{"ready", true}}) : http::error_response(ready.error(), 503);

@@ -1,9 +1,5 @@
-// The HTTP API of a node: its objects, transactions, workloads, operator verbs and health.
-//
-//   PUT GET HEAD DELETE /v1/objects/KEY        GET /v1/objects?prefix=&cursor=&limit=
-//   POST /v1/transactions                      GET /v1/transactions/ID
-//   GET /v1/workloads   GET /v1/workloads/ID   GET /v1/status  /v1/nodes  /v1/tree  /v1/actors/PATH
-//   /v1/events POST /v1/actors/kill  /v1/actors/restart   GET /metrics  /health  /ready
+// The HTTP API of a node: its objects, transactions, workloads, operator verbs and health. ops/api.md is
+// written from the routes themselves.
 //
 // Free of CAF: everything about the node is asked through Backend, so tests run it against a fake one.
 #pragma once

@@ -5,7 +5,6 @@ namespace dwcp::gateway {
 nlohmann::json receipt_json(const manager::PutReceipt& receipt) {
     nlohmann::json body = object_json(receipt.manifest);
     body["id"] = receipt.manifest.workload;
-    body["etag"] = etag_of(receipt.manifest);
     body["blocks"] = receipt.blocks;
     body["stored_bytes"] = receipt.stored_bytes;
     body["codecs"] = receipt.blocks_by_codec;
@@ -18,6 +17,7 @@ nlohmann::json object_json(const wire::Manifest& manifest) {
     return {{"key", manifest.key},
             {"size_bytes", manifest.size_bytes},
             {"sha256", manifest.sha256.hex()},
+            {"etag", etag_of(manifest)},
             {"content_type", manifest.content_type},
             {"created_ms", manifest.created_ms},
             {"replicas", manifest.replicas}};

@@ -14,6 +14,7 @@
 #include "runtime/metrics/metrics.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -25,6 +26,9 @@ namespace dwcp::manager {
 namespace {
 
 using State = wire::JournalRecord::State;
+
+/// As reports name the states of a journal record.
+constexpr std::array<const char*, 4> kStateNames{"open", "sealed", "committed", "failed"};
 
 /// Blocks of one workload on their way to replicas; above it the client waits. 32 MiB keep 8 streams busy at
 /// 100 ms.
@@ -898,10 +902,10 @@ class ManagerActor final : public actor::Actor {
     WorkloadReports reports(const QueryWorkloads& request) const {
         WorkloadReports all;
         const auto add = [&](const wire::JournalRecord& record, bool resumed) {
-            static constexpr const char* names[] = {"open", "sealed", "committed", "failed"};
+            const std::string state = kStateNames.at(static_cast<std::size_t>(record.state));
             if (!request.id.empty() && record.manifest.workload != request.id) return;
-            all.list.push_back({record.manifest.workload, record.manifest.key,
-                                names[static_cast<std::size_t>(record.state)], record.reason, path(),
+            if (!request.state.empty() && state != request.state) return;
+            all.list.push_back({record.manifest.workload, record.manifest.key, state, record.reason, path(),
                                 record.updated_ms, record.manifest.size_bytes, record.index, resumed});
         };
         for (const auto& [id, job] : jobs_)
@@ -909,7 +913,7 @@ class ManagerActor final : public actor::Actor {
         for (auto it = finished_.rbegin(); it != finished_.rend(); ++it)
             add(it->record, it->resumed);
         std::ranges::stable_sort(all.list, std::greater{}, &WorkloadReport::updated_ms);
-        if (all.list.size() > kReportsMax) all.list.resize(kReportsMax);
+        if (all.list.size() > request.limit) all.list.resize(std::min(request.limit, kReportsMax));
         return all;
     }
 
@@ -968,7 +972,6 @@ class ManagerActor final : public actor::Actor {
                      });
     }
 
-    static constexpr std::size_t kReportsMax = 1000;
     /// Reports kept for people who ask what became of a workload; about 1 KiB each.
     static constexpr std::size_t kFinishedKept = 2000;
 

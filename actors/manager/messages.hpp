@@ -103,10 +103,14 @@ struct WorkloadReport {
 struct WorkloadReports {
     std::vector<WorkloadReport> list;
 };
-/// Newest first, at most 1000; with `id` just that one (empty list: unknown).
+/// Reports in one answer.
+inline constexpr std::size_t kReportsMax = 1000;
+/// Newest first; with `id` just that one (empty list: unknown).
 struct QueryWorkloads {
     using Reply = WorkloadReports;
-    WorkloadId id;
+    WorkloadId id{};
+    std::string state{};             ///< Only those in this state; empty: all.
+    std::size_t limit = kReportsMax; ///< At most kReportsMax.
 };
 
 } // namespace dwcp::manager

@@ -35,6 +35,22 @@ std::optional<Bytes> decide(const wire::Condition& condition,
     return answer(Metadata::Outcome::condition_failed, wire::describe_failure(condition, current));
 }
 
+/// The common prefix that a key falls under; empty: none.
+std::string_view group_of(std::string_view key, const ListRequest& request) {
+    if (request.delimiter.empty() || !key.starts_with(request.prefix)) return {};
+    const auto at = key.find(request.delimiter, request.prefix.size());
+    return at == std::string_view::npos ? std::string_view() : key.substr(0, at + request.delimiter.size());
+}
+
+/// The least key after all that begin with `prefix`; empty: there is none.
+std::string after_prefix(std::string_view prefix) {
+    std::string next(prefix);
+    while (!next.empty() && static_cast<unsigned char>(next.back()) == 0xff)
+        next.pop_back();
+    if (!next.empty()) next.back() = static_cast<char>(static_cast<unsigned char>(next.back()) + 1);
+    return next;
+}
+
 } // namespace
 
 Metadata::Metadata(NodeName self, store::Store& store, BlockKeeper& keeper)
@@ -173,27 +189,50 @@ Result<std::optional<StoredManifest>> Metadata::find(const std::string& key) con
     return std::move(*stored);
 }
 
-Result<std::vector<StoredManifest>> Metadata::list(const std::string& prefix, const std::string& after,
-                                                   std::size_t limit) const {
-    std::vector<StoredManifest> found;
-    Error problem;
-    bool failed = false;
-    const auto scanned = store_.scan(store::Family::manifests, prefix, std::max(prefix, after),
-                                     [&](std::string_view key, ByteView value) {
-                                         if (key <= after) return true;
-                                         if (found.size() == limit) return false;
-                                         auto stored = decode_stored(value);
-                                         if (!stored) {
-                                             failed = true;
-                                             problem = stored.error();
-                                             return false;
-                                         }
-                                         found.push_back(std::move(*stored));
-                                         return true;
-                                     });
-    if (failed) return std::unexpected(problem);
+Result<std::string> Metadata::list_some(const ListRequest& request, const std::string& from,
+                                        Listing& page) const {
+    std::string resume;
+    const auto visit = [&](std::string_view key, ByteView value) {
+        const auto group = group_of(key, request);
+        if (page.objects.size() + page.common_prefixes.size() == request.limit) {
+            page.next = page.objects.empty() ? "" : page.objects.back().manifest.key;
+            if (!page.common_prefixes.empty()) page.next = std::max(page.next, page.common_prefixes.back());
+            return false;
+        }
+        if (!group.empty()) {
+            page.common_prefixes.emplace_back(group);
+            resume = after_prefix(group);
+            return false;
+        }
+        if (auto stored = decode_stored(value)) {
+            page.objects.push_back(std::move(*stored));
+        } else {
+            ++page.damaged;
+            log::error("manifest_unreadable", {{"key", key}, {"why", stored.error().message}});
+        }
+        return true;
+    };
+    const auto scanned = store_.scan(store::Family::manifests, request.prefix, from, visit, &page.damaged);
     if (!scanned) return std::unexpected(scanned.error());
-    return found;
+    return resume;
+}
+
+Result<Listing> Metadata::list(const ListRequest& request) const {
+    Listing page;
+    if (request.limit == 0) return page;
+    std::string from = request.prefix;
+    if (!request.after.empty()) {
+        const auto group = group_of(request.after, request);
+        const std::string next = group.empty() ? request.after + '\0' : after_prefix(group);
+        if (next.empty()) return page;
+        from = std::max(from, next);
+    }
+    for (;;) {
+        auto resume = list_some(request, from, page);
+        if (!resume) return std::unexpected(resume.error());
+        if (resume->empty()) return page;
+        from = std::move(*resume);
+    }
 }
 
 } // namespace dwcp::manager

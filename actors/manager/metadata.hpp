@@ -6,6 +6,7 @@
 
 #include "actors/consensus/state_machine.hpp"
 #include "actors/manager/block_keeper.hpp"
+#include "actors/manager/listing.hpp"
 #include "protocols/wire/manifest.hpp"
 
 #include <condition_variable>
@@ -15,12 +16,6 @@
 #include <vector>
 
 namespace dwcp::manager {
-
-/// An object and the lane entry that made it.
-struct StoredManifest {
-    wire::Manifest manifest;
-    consensus::LogIndex index = 0;
-};
 
 class Metadata final : public consensus::StateMachine {
   public:
@@ -35,9 +30,8 @@ class Metadata final : public consensus::StateMachine {
 
     /// nullopt: no such object. The block list is as stored: inline or index blocks.
     Result<std::optional<StoredManifest>> find(const std::string& key) const;
-    /// Objects whose key begins with `prefix` and is greater than `after`, in order, at most `limit`.
-    Result<std::vector<StoredManifest>> list(const std::string& prefix, const std::string& after,
-                                             std::size_t limit) const;
+    /// A page of the objects, as S3's ListObjectsV2 cuts it. One damaged record fails nothing: it is counted.
+    Result<Listing> list(const ListRequest& request) const;
 
     /// The last entry applied here; thread-safe.
     consensus::LogIndex last_applied() const;
@@ -67,6 +61,9 @@ class Metadata final : public consensus::StateMachine {
     static Result<StoredManifest> decode_stored(ByteView bytes);
 
   private:
+    /// Goes on from `from` until the page is full, the end, or the first key of a group; then answers where
+    /// to go on. Empty: nowhere.
+    Result<std::string> list_some(const ListRequest& request, const std::string& from, Listing& page) const;
     Result<std::vector<Hash256>> all_blocks(const wire::Manifest& manifest) const;
     void drop_references(const wire::Manifest& manifest, store::Batch& batch);
 

@@ -56,11 +56,17 @@ struct Acknowledged;
 namespace dwcp::compression {
 struct EncodeBlock;
 struct BlockEncoded;
+struct PredictCodecs;
+struct CodecsPredicted;
 } // namespace dwcp::compression
 
 namespace dwcp::allocator {
 struct PlaceReplicas;
 struct ReplicasPlaced;
+struct PlanPlacements;
+struct PlacementsPlanned;
+struct QueryDecisions;
+struct RecentDecisions;
 } // namespace dwcp::allocator
 
 namespace dwcp::gateway {
@@ -172,9 +178,15 @@ CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::Acknowledged>)
 // actors/compression/messages.hpp
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::compression::EncodeBlock>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::compression::BlockEncoded>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::compression::PredictCodecs>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::compression::CodecsPredicted>))
 // actors/allocator/messages.hpp
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::allocator::PlaceReplicas>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::allocator::ReplicasPlaced>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::allocator::PlanPlacements>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::allocator::PlacementsPlanned>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::allocator::QueryDecisions>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::allocator::RecentDecisions>))
 // actors/gateway/messages.hpp
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::gateway::RouteRequest>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::gateway::RouteDecision>))

@@ -155,7 +155,8 @@ Result<std::optional<Bytes>> RocksStore::get(Family family, std::string_view key
 }
 
 Result<void> RocksStore::scan(Family family, std::string_view prefix, std::string_view from,
-                              const std::function<bool(std::string_view key, ByteView value)>& visit) const {
+                              const std::function<bool(std::string_view key, ByteView value)>& visit,
+                              std::size_t* damaged) const {
     const std::string end = end_of_prefix(prefix);
     const Slice upper_bound(end);
     rocksdb::ReadOptions options;
@@ -170,7 +171,10 @@ Result<void> RocksStore::scan(Family family, std::string_view prefix, std::strin
         const auto value = open_value(family, key, view(it->value()));
         if (!value) {
             Error error = corruptions_.record(name_of(family), key, "its checksum does not match");
-            if (!damage) damage = std::move(error);
+            if (damaged != nullptr)
+                ++*damaged;
+            else if (!damage)
+                damage = std::move(error);
         } else if (!visit(key, *value)) {
             break;
         }

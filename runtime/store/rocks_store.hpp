@@ -45,7 +45,8 @@ class RocksStore final : public Store {
     Result<void> write(const Batch& batch, Sync sync) override;
     Result<std::optional<Bytes>> get(Family family, std::string_view key) const override;
     Result<void> scan(Family family, std::string_view prefix, std::string_view from,
-                      const std::function<bool(std::string_view key, ByteView value)>& visit) const override;
+                      const std::function<bool(std::string_view key, ByteView value)>& visit,
+                      std::size_t* damaged) const override;
     Result<void> put_block(const EncodedBlock& block, BlockWrite how) override;
     Result<EncodedBlock> get_block(const Hash256& hash) const override;
     bool has_block(const Hash256& hash) const override;

@@ -84,10 +84,11 @@ class Store {
     /// nullopt: no such key.
     virtual Result<std::optional<Bytes>> get(Family family, std::string_view key) const = 0;
     /// Calls `visit` for keys >= `from` that begin with `prefix`, in order, until it returns false. A corrupt
-    /// value is reported and skipped, and the scan returns Errc::corrupted at its end.
-    virtual Result<void>
-    scan(Family family, std::string_view prefix, std::string_view from,
-         const std::function<bool(std::string_view key, ByteView value)>& visit) const = 0;
+    /// value is reported and skipped, and the scan returns Errc::corrupted at its end; with `damaged`, such
+    /// values are counted there instead.
+    virtual Result<void> scan(Family family, std::string_view prefix, std::string_view from,
+                              const std::function<bool(std::string_view key, ByteView value)>& visit,
+                              std::size_t* damaged = nullptr) const = 0;
 
     /// Stores a block under its hash; a block that is there already is left alone. Does not verify the hash:
     /// whoever produced or received the block did.

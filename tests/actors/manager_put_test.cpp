@@ -427,6 +427,9 @@ TEST_CASE_METHOD(RunningRig, "reports come newest first") {
         require_ok(begin(id, id));
         require_ok(ask(AbortPut{id, "enough"}));
     }
+    CHECK(ask(QueryWorkloads{"", "failed"}).value().list.size() == 3);
+    CHECK(ask(QueryWorkloads{"", "committed"}).value().list.empty());
+    CHECK(ask(QueryWorkloads{"", "", 1}).value().list.size() == 1);
     const auto reports = ask(QueryWorkloads{}).value().list;
     REQUIRE(reports.size() == 3);
     CHECK(reports[0].updated_ms >= reports[2].updated_ms);

@@ -121,7 +121,7 @@ class AllocatorActor final : public actor::Actor {
                 if (played_.allocator_silent) return;
                 auto nodes = played_.place(r);
                 if (nodes)
-                    settle<allocator::ReplicasPlaced>(t, allocator::ReplicasPlaced{*nodes, {}});
+                    settle<allocator::ReplicasPlaced>(t, allocator::ReplicasPlaced{*nodes});
                 else
                     refuse(t, nodes.error());
             })};

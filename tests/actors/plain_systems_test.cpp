@@ -119,7 +119,6 @@ class AllocatorFixture : public PlainSystems {
                                         std::vector<NodeName> without = {}) {
         auto placed = ask("allocator/0", allocator::PlaceReplicas{"w", bytes, replicas, std::move(without)});
         if (!placed) return std::unexpected(placed.error());
-        CHECK_FALSE(placed->explanation.empty());
         auto nodes = placed->nodes;
         std::ranges::sort(nodes);
         return nodes;
@@ -236,6 +235,49 @@ TEST_CASE_METHOD(AllocatorFixture, "what was just placed counts until the node t
     CHECK(place(1, 300).value() == Names{"c"});
     advance(1s); // b tells that all 1000 are free: nothing came
     CHECK(place(1, 300).value() == Names{"b"});
+}
+
+TEST_CASE_METHOD(AllocatorFixture, "a plan says where replicas would go and why, and takes no room") {
+    links.add("b", "site-b", {1000, 0, false});
+    links.add("c", "site-c", {1000, 400, false});
+    start();
+    const auto plan = [&](std::vector<allocator::Request> requests) {
+        auto planned = ask("allocator/0", allocator::PlanPlacements{std::move(requests)});
+        REQUIRE(planned);
+        return planned->list;
+    };
+    for (int again = 0; again < 2; ++again) {
+        const auto list =
+            plan({{500, 1, ""}, {500, 1, ""}, {10, 1, "", {"site-c"}}, {10, 1, "", {"nowhere"}}});
+        REQUIRE(list.size() == 4);
+        CHECK(list[0].placement.value().nodes == Names{"b"});
+        CHECK(list[1].placement.value().nodes == Names{"c"}); // the first took room at b
+        CHECK(list[2].placement.value().nodes == Names{"c"});
+        CHECK(list[3].placement.error().code == Errc::unavailable);
+        REQUIRE(list[0].verdicts.size() == 3);
+        CHECK(list[0].verdicts[0].name == "b");
+        CHECK(list[0].verdicts[0].score == 50U);
+        CHECK(list[3].verdicts[0].reason == "is left out by the request");
+    }
+    CHECK(ask("allocator/0", allocator::QueryDecisions{})->list.empty());
+}
+
+TEST_CASE_METHOD(AllocatorFixture, "the latest decisions are remembered, so many and no more") {
+    start();
+    CHECK_FALSE(place(2));
+    for (std::size_t i = 0; i < allocator::kDecisionsKept; ++i)
+        CHECK(place(1, i));
+    const auto all = ask("allocator/0", allocator::QueryDecisions{});
+    REQUIRE(all);
+    REQUIRE(all->list.size() == allocator::kDecisionsKept);
+    CHECK(all->list.front().bytes == allocator::kDecisionsKept - 1);
+    CHECK(all->list.front().nodes == Names{"a"});
+    CHECK(all->list.back().bytes == 0); // the refusal before it is forgotten
+    CHECK_FALSE(place(2));
+    const auto latest = ask("allocator/0", allocator::QueryDecisions{1});
+    REQUIRE(latest->list.size() == 1);
+    CHECK(latest->list[0].nodes.empty());
+    CHECK(latest->list[0].problem.find("distinct sites") != std::string::npos);
 }
 
 TEST_CASE_METHOD(AllocatorFixture,

@@ -154,6 +154,8 @@ TEST_CASE("names of codecs are unique and parse back to their choice") {
         CHECK_FALSE(info.description.empty());
     }
     CHECK(to_string({Codec::zstd, 77}) == "unknown");
+    CHECK(parse_codec("zstd") == CodecChoice{Codec::zstd, 3});
+    CHECK(parse_codec("brotli") == CodecChoice{Codec::brotli, 5});
     const auto unknown = parse_codec("zstd-2");
     REQUIRE_FALSE(unknown);
     CHECK(unknown.error().code == Errc::invalid_argument);

@@ -35,6 +35,8 @@ class FakeBackend : public gateway::Backend {
     std::vector<std::pair<std::string, nlohmann::json>> admin_calls;
     std::vector<std::pair<std::string, std::string>> refusals;
     int block_reads = 0;
+    std::vector<manager::ListRequest> lists;
+    std::size_t damaged = 0; ///< Told of every page.
 
     std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
 
@@ -119,17 +121,18 @@ class FakeBackend : public gateway::Backend {
         return blocks_.at(request.ref.hash);
     }
 
-    Result<gateway::ObjectPage> list(const std::string& prefix, const std::string& cursor,
-                                     std::size_t limit) override {
+    Result<manager::Listing> list(const manager::ListRequest& request) override {
         const std::lock_guard guard(mutex_);
-        gateway::ObjectPage page;
-        for (auto at = objects.upper_bound(cursor); at != objects.end(); ++at) {
-            if (!at->first.starts_with(prefix)) continue;
-            if (page.objects.size() == limit) {
-                page.next_cursor = page.objects.back().key;
+        lists.push_back(request);
+        manager::Listing page;
+        page.damaged = damaged;
+        for (auto at = objects.upper_bound(request.after); at != objects.end(); ++at) {
+            if (!at->first.starts_with(request.prefix)) continue;
+            if (page.objects.size() == request.limit) {
+                page.next = page.objects.back().manifest.key;
                 break;
             }
-            page.objects.push_back(at->second);
+            page.objects.push_back({at->second, 1});
         }
         return page;
     }
@@ -148,14 +151,35 @@ class FakeBackend : public gateway::Backend {
         return found == transactions_.end() ? std::nullopt : std::optional(found->second);
     }
 
-    Result<manager::WorkloadReports> workloads(const WorkloadId& id) override {
+    Result<manager::WorkloadReports> workloads(const manager::QueryWorkloads& query) override {
         const std::lock_guard guard(mutex_);
         manager::WorkloadReports reports;
+        if (!query.state.empty() && query.state != "committed") return reports;
         for (const auto& [key, manifest] : objects)
-            if (id.empty() || manifest.workload == id)
+            if (reports.list.size() < query.limit && (query.id.empty() || manifest.workload == query.id))
                 reports.list.push_back(
                     {manifest.workload, key, "committed", "", "manager/0", 1, manifest.size_bytes, 1, false});
         return reports;
+    }
+
+    Result<compression::CodecsPredicted> predict(const compression::PredictCodecs& question) override {
+        compression::CodecsPredicted predicted;
+        for (const auto& forecast : question.forecasts)
+            predicted.list.push_back(compression::predict(forecast, 500));
+        return predicted;
+    }
+    Result<allocator::PlacementsPlanned> plan(const allocator::PlanPlacements& question) override {
+        const std::vector<allocator::Node> nodes{{"site-a", "east", 1000, 500, true, false},
+                                                 {"site-b", "west", 1000, 100, true, false}};
+        allocator::PlacementsPlanned planned;
+        for (const auto& request : question.requests)
+            planned.list.push_back({allocator::place(nodes, request), allocator::explain(nodes, request)});
+        return planned;
+    }
+    Result<allocator::RecentDecisions> decisions(std::size_t limit) override {
+        allocator::RecentDecisions recent{{{1, "w2", 7, 1, {"site-a"}, ""}, {0, "w1", 9, 5, {}, "too many"}}};
+        if (recent.list.size() > limit) recent.list.resize(limit);
+        return recent;
     }
 
     Result<nlohmann::json> admin(const gateway::AdminCall& call) override {

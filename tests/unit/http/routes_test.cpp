@@ -483,6 +483,19 @@ TEST_CASE_METHOD(Fixture, "objects are deleted once and listed by prefix in page
                            ->body);
     CHECK(page["objects"].size() == 1);
     CHECK(page["next_cursor"] == "");
+    CHECK(page["damaged"] == 0);
+    CHECK(page["objects"][0]["etag"] == '"' + sha256("a/3") + '"');
+    client->Get("/v1/objects?prefix=a&delimiter=%2F&cursor=a%2F&limit=7");
+    CHECK(backend.lists.back().delimiter == "/");
+    CHECK(backend.lists.back().after == "a/");
+    CHECK(backend.lists.back().limit == 7);
+    backend.damaged = 3;
+    CHECK(json::parse(client->Get("/v1/objects")->body)["damaged"] == 3);
+    CHECK(client->Get("/v1/objects?prefx=a")->status == 400);
+    CHECK(client->Get("/v1/objects?delimiter=12345678901234567")->status == 400);
+    CHECK(client->Get("/v1/objects?prefix=" + std::string(1025, 'a'))->status == 400);
+    CHECK(get("a/1?versionId=3")->status == 404); // encoded, so part of the key
+    CHECK(client->Get("/v1/objects/a/1?versionId=3")->status == 400);
     for (const char* limit : {"0", "1001", "x", "-1", ""})
         CHECK(client->Get(std::string("/v1/objects?limit=") + limit)->status == 400);
 
@@ -526,6 +539,12 @@ TEST_CASE_METHOD(Fixture, "workloads are listed and found by id") {
     const auto one = json::parse(client->Get("/v1/workloads/" + receipt["id"].get<std::string>())->body);
     CHECK(one["state"] == "committed");
     CHECK(client->Get("/v1/workloads/none")->status == 404);
+    put("k2", "x");
+    CHECK(json::parse(client->Get("/v1/workloads?limit=1")->body)["workloads"].size() == 1);
+    CHECK(json::parse(client->Get("/v1/workloads?state=committed")->body)["workloads"].size() == 2);
+    CHECK(json::parse(client->Get("/v1/workloads?state=failed")->body)["workloads"].empty());
+    for (const char* query : {"?state=done", "?limit=0", "?limit=1001", "?stat=open"})
+        CHECK(client->Get(std::string("/v1/workloads") + query)->status == 400);
 }
 
 TEST_CASE_METHOD(Fixture, "operator questions pass their arguments on") {

@@ -94,10 +94,10 @@ Metadata::Outcome outcome_of(const Bytes& answer) {
     return verdict->outcome;
 }
 
-std::vector<std::string> keys_of(const Result<std::vector<StoredManifest>>& page) {
+std::vector<std::string> keys_of(const Result<Listing>& page) {
     require_ok(page);
     std::vector<std::string> keys;
-    for (const auto& stored : *page)
+    for (const auto& stored : page->objects)
         keys.push_back(stored.manifest.key);
     return keys;
 }
@@ -353,7 +353,7 @@ TEST_CASE_METHOD(Member, "while an index block cannot be read, what its workload
 TEST_CASE_METHOD(Member, "nonsense never enters the log, and is skipped if it is there all the same") {
     CHECK_FALSE(metadata().check({"id", Bytes(16, 0xee)}));
     CHECK(apply(consensus::Entry{1, 1, "a", {"id", Bytes(16, 0xee)}}).empty());
-    CHECK(metadata().list("", "", 10).value().empty());
+    CHECK(metadata().list({"", "", "", 10}).value().objects.empty());
 }
 
 TEST_CASE("every member that applies the same log answers and ends the same") {
@@ -381,8 +381,8 @@ TEST_CASE("every member that applies the same log answers and ends the same") {
         REQUIRE(a.apply(command, id) == b.apply(command, id));
         if (step % 60 == 30) b.restart_member();
     }
-    const auto at_a = a.metadata().list("", "", 100).value();
-    const auto at_b = b.metadata().list("", "", 100).value();
+    const auto at_a = a.metadata().list({"", "", "", 100}).value().objects;
+    const auto at_b = b.metadata().list({"", "", "", 100}).value().objects;
     REQUIRE(at_a.size() == at_b.size());
     for (std::size_t i = 0; i < at_a.size(); ++i)
         CHECK(Metadata::encode_stored(at_a[i]) == Metadata::encode_stored(at_b[i]));
@@ -401,16 +401,65 @@ TEST_CASE("every member that applies the same log answers and ends the same") {
 TEST_CASE_METHOD(Member, "objects are listed in key order, by prefix, page by page") {
     for (const char* key : {"b/2", "a", "b/1", "b/3", "b", "c/1", "b/10"})
         commit(manifest(key, std::string("w-") + key, {}), {});
-    CHECK(keys_of(metadata().list("", "", 100)) == Keys{"a", "b", "b/1", "b/10", "b/2", "b/3", "c/1"});
-    CHECK(keys_of(metadata().list("b/", "", 100)) == Keys{"b/1", "b/10", "b/2", "b/3"});
-    CHECK(keys_of(metadata().list("b/", "", 2)) == Keys{"b/1", "b/10"});
-    CHECK(keys_of(metadata().list("b/", "b/10", 2)) == Keys{"b/2", "b/3"});
-    CHECK(keys_of(metadata().list("b/", "b/3", 2)).empty());
-    CHECK(keys_of(metadata().list("b/", "b/11", 2)) == Keys{"b/2", "b/3"}); // a key that was erased meanwhile
-    CHECK(keys_of(metadata().list("b/", "a", 1)) == Keys{"b/1"});
-    CHECK(keys_of(metadata().list("b/", "c", 10)).empty());
-    CHECK(keys_of(metadata().list("x", "", 10)).empty());
-    CHECK(keys_of(metadata().list("", "", 0)).empty());
+    CHECK(keys_of(metadata().list({"", "", "", 100})) == Keys{"a", "b", "b/1", "b/10", "b/2", "b/3", "c/1"});
+    CHECK(keys_of(metadata().list({"b/", "", "", 100})) == Keys{"b/1", "b/10", "b/2", "b/3"});
+    CHECK(keys_of(metadata().list({"b/", "", "", 2})) == Keys{"b/1", "b/10"});
+    CHECK(keys_of(metadata().list({"b/", "b/10", "", 2})) == Keys{"b/2", "b/3"});
+    CHECK(keys_of(metadata().list({"b/", "b/3", "", 2})).empty());
+    CHECK(keys_of(metadata().list({"b/", "b/11", "", 2})) ==
+          Keys{"b/2", "b/3"}); // a key that was erased meanwhile
+    CHECK(keys_of(metadata().list({"b/", "a", "", 1})) == Keys{"b/1"});
+    CHECK(keys_of(metadata().list({"b/", "c", "", 10})).empty());
+    CHECK(keys_of(metadata().list({"x", "", "", 10})).empty());
+    CHECK(keys_of(metadata().list({"", "", "", 0})).empty());
+}
+
+TEST_CASE_METHOD(Member, "a list with a delimiter shows what lies below it once, page by page") {
+    for (const char* key : {"a", "b/1", "b/2/x", "b/2/y", "b/3", "c", "d/1", "d0", "e/1/2/3"})
+        commit(manifest(key, std::string("w-") + key, {}), {});
+    const auto page = [&](const std::string& prefix, const std::string& after, std::size_t limit) {
+        auto listed = metadata().list({prefix, after, "/", limit});
+        require_ok(listed);
+        return *listed;
+    };
+    const auto top = page("", "", 100);
+    CHECK(keys_of(top) == Keys{"a", "c", "d0"});
+    CHECK(top.common_prefixes == Keys{"b/", "d/", "e/"});
+    CHECK(top.next.empty());
+    CHECK(keys_of(page("b/", "", 100)) == Keys{"b/1", "b/3"});
+    CHECK(page("b/", "", 100).common_prefixes == Keys{"b/2/"});
+    CHECK(page("b", "", 100).common_prefixes == Keys{"b/"});
+    CHECK(page("e/1/", "", 100).common_prefixes == Keys{"e/1/2/"});
+    CHECK(metadata().list({"", "", "2/", 100}).value().common_prefixes == Keys{"b/2/", "e/1/2/"});
+    // Whatever the size of the pages, together they hold everything once, in order.
+    for (std::size_t limit = 1; limit < 8; ++limit) {
+        CAPTURE(limit);
+        Keys all;
+        std::string after;
+        do {
+            const auto part = page("", after, limit);
+            CHECK(part.objects.size() + part.common_prefixes.size() <= limit);
+            for (const auto& stored : part.objects)
+                all.push_back(stored.manifest.key);
+            all.insert(all.end(), part.common_prefixes.begin(), part.common_prefixes.end());
+            REQUIRE(all.size() <= 6);
+            after = part.next;
+        } while (!after.empty());
+        std::ranges::sort(all);
+        CHECK(all == Keys{"a", "b/", "c", "d/", "d0", "e/"});
+    }
+}
+
+TEST_CASE_METHOD(Member, "a damaged record does not hide the others from a list") {
+    for (const char* key : {"a", "b", "c"})
+        commit(manifest(key, std::string("w-") + key, {}), {});
+    store::Batch nonsense;
+    nonsense.put(store::Family::manifests, "b", Bytes(20, 0xee));
+    require_ok(store().write(nonsense, store::Sync::no));
+    const auto page = metadata().list({"", "", "", 10});
+    CHECK(keys_of(page) == Keys{"a", "c"});
+    CHECK(page->damaged == 1);
+    CHECK(metadata().list({"c", "", "", 10}).value().damaged == 0);
 }
 
 TEST_CASE("a stored manifest survives its way through the control link, torn ones do not") {
