@@ -67,12 +67,12 @@ Result<KeyPtr> parse_key(const std::string& path, const std::string& pem) {
     const BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     bool encrypted = false;
     KeyPtr key(in ? PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, &encrypted) : nullptr);
-    const std::string reason = take_openssl_reason();
+    ERR_clear_error();
     if (encrypted) {
         return unfit(path, "the key is encrypted, and a node has nobody to ask for the passphrase",
                      fmt::format("openssl pkey -in {0} -out {0}.plain, then chmod 600 and rename it", path));
     }
-    if (!key) return unfit(path, "no private key in PEM form in it: " + reason, std::string(kMake));
+    if (!key) return unfit(path, "no private key in PEM form in it", std::string(kMake));
     return key;
 }
 

@@ -1,4 +1,5 @@
 #include "tests/cluster/cluster_fixture.hpp"
+#include "tests/unit/tls/test_certificates.hpp"
 
 #include <fstream>
 
@@ -50,6 +51,36 @@ TEST_CASE("--check of a good file says so and starts nothing") {
     const Output output = run_node(directory, {"--config", cluster[0].config_file().string(), "--check"});
     CHECK(output.exit_code == 0);
     CHECK_FALSE(fs::exists(cluster[0].config().data_dir));
+}
+
+TEST_CASE("--check looks at the certificates too, and a node does not start with wrong ones") {
+    TempDirectory directory;
+    const TestAuthority authority("test");
+    const auto check = [&](const dwcp::tls::Files& files) {
+        TestCluster cluster(1, [&](auto& configs) {
+            configs[0].tls_certificate = files.certificate;
+            configs[0].tls_key = files.key;
+            configs[0].tls_ca = files.ca;
+        });
+        const Output output = run_node(directory, {"--config", cluster[0].config_file().string(), "--check"});
+        if (output.exit_code != 0) { // then it does not start either, and says the same
+            REQUIRE(cluster[0].start());
+            REQUIRE(cluster[0].process().wait(20s));
+            CHECK(cluster[0].process().exit_code() == 1);
+        }
+        return output;
+    };
+    CHECK(check(authority.node(directory.path(), "site-a")).exit_code == 0);
+    const Output other = check(authority.node(directory.path(), "site-b"));
+    CHECK(other.exit_code == 2);
+    CHECK(
+        mentions(other.text, "site-b.pem: the certificate belongs to node site-b, and this is node site-a"));
+    CHECK(mentions(other.text, "ops/certs node site-a"));
+    auto files = authority.node(directory.path(), "site-a");
+    fs::permissions(files.key, fs::perms::others_read, fs::perm_options::add);
+    CHECK(mentions(check(files).text, "chmod 600 " + files.key));
+    CHECK(mentions(check(TestAuthority("other").node(directory.path(), "site-a")).text,
+                   "is of cluster other, not test"));
 }
 
 TEST_CASE("a port in use ends the start with the port and what to do") {
