@@ -48,15 +48,15 @@ class Report {
                                            {"value", value},  {"unit", unit}, {"conditions", conditions}};
             fmt::print("{}\n", figure.dump());
         } else {
-            fmt::print("{:<28} {:<24} {:>12.1f} {}\n", name, metric, value, unit);
+            fmt::print("{:<28} {:<24} {:>12.2f} {}\n", name, metric, value, unit);
         }
         std::fflush(stdout);
     }
     void add(const std::string& name, const LoadResult& load, const nlohmann::json& conditions) const {
         add(name, "requests_per_s", load.per_second(), "1/s", conditions);
-        add(name, "p50_us", load.quantile_us(0.50), "us", conditions);
-        add(name, "p99_us", load.quantile_us(0.99), "us", conditions);
-        add(name, "p999_us", load.quantile_us(0.999), "us", conditions);
+        add(name, "latency_p50_ms", load.quantile_us(0.50) / 1000, "ms", conditions);
+        add(name, "latency_p99_ms", load.quantile_us(0.99) / 1000, "ms", conditions);
+        add(name, "latency_p999_ms", load.quantile_us(0.999) / 1000, "ms", conditions);
     }
 
   private:
