@@ -85,11 +85,13 @@ void Connection::shake_hands() {
 
 /// A client that speaks plain HTTP gets an answer that it understands.
 void Connection::answer_plainly() {
+    const Error error{Errc::invalid_argument, "this port speaks TLS, not plain HTTP",
+                      "use https:// and the cluster's CA certificate"};
     service_.probe.refuse(Refusal::handshake);
+    service_.loop.handshake_failed(peer_.host, error, now_);
     begin_exchange();
     keep_ = false;
-    respond(error_response({Errc::invalid_argument, "this port speaks TLS, not plain HTTP",
-                            "use https:// and the cluster's CA certificate"}));
+    respond(error_response(error));
 }
 
 void Connection::handshake_failed(const Error& error) {

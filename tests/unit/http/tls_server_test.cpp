@@ -121,6 +121,7 @@ TEST_CASE_METHOD(TlsFixture, "plain HTTP to a TLS port is told what is spoken th
     const auto answer = exchange(get("/hello"));
     CHECK(answer.starts_with("HTTP/1.1 400 "));
     CHECK(error_of(answer)["message"] == "this port speaks TLS, not plain HTTP");
+    CHECK(wait_for_event().fields.at("reason") == "this port speaks TLS, not plain HTTP");
 }
 
 TEST_CASE("TLS to a plain port is told what is spoken there") {
