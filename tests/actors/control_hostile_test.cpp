@@ -221,6 +221,24 @@ TEST_CASE("a silent connection counts as one even when CAF's heartbeats end it f
     setting.check_link();
 }
 
+TEST_CASE("one that floods the gateway without greeting is ended after a few messages") {
+    Setting setting(60'000);
+    const double before = refused("no_greeting");
+    RawSocket stranger(setting.b.port());
+    Bytes id = id_of(stranger);
+    id[12] ^= 0xff; // of the host
+    REQUIRE(stranger.send(client_handshake(id)));
+    Bytes flood;
+    for (int i = 0; i < 2000; ++i) {
+        const Bytes heartbeat = basp_header(6, 0);
+        flood.insert(flood.end(), heartbeat.begin(), heartbeat.end());
+    }
+    (void)stranger.send(flood);
+    CHECK(stranger.until_closed(kPatience));
+    CHECK(refused("no_greeting") == before + 1);
+    setting.check_link();
+}
+
 TEST_CASE("one that sends a byte now and then is ended like one that is silent") {
     Setting setting(300);
     const double before = refused("no_greeting");

@@ -242,13 +242,16 @@ TEST_CASE("nothing of a node can be looked up by name") {
 
 TEST_CASE("a stranger that knocks without end neither fills the events nor keeps peers out") {
     Setting setting;
-    ByHand stranger{setting.home, "stranger", setting.b};
-    for (int i = 0; i < 500; ++i) {
-        auto greeting = stranger.make_greeting();
-        auto offer = greeting.own();
-        // Half as somebody unknown, half as the peer but without ever confirming.
-        offer.name = i % 2 == 0 ? "s" + std::to_string(i) : "site-a";
-        stranger.ask(control::encode(control::Hello{offer}));
+    for (int connection = 0; connection < 6; ++connection) {
+        // No connection is good for more than a hundred or so.
+        ByHand stranger{setting.home, "stranger", setting.b};
+        for (int i = 0; i < 80; ++i) {
+            auto greeting = stranger.make_greeting();
+            auto offer = greeting.own();
+            // Half as somebody unknown, half as the peer but without ever confirming.
+            offer.name = i % 2 == 0 ? "s" + std::to_string(i) : "site-a";
+            stranger.ask(control::encode(control::Hello{offer}));
+        }
     }
     int refused = 0;
     for (const auto& event : setting.b.events().since(0, kEventsKept)) {

@@ -145,10 +145,12 @@ Connections::Claim Connections::claim(Id id, ByteView node, TimePoint now) {
     return Claim::granted;
 }
 
-void Connections::heard(Id id, TimePoint now) {
+bool Connections::heard(Id id, TimePoint now) {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(id);
-    if (found != entries_.end()) found->second.heard_at = now;
+    if (found == entries_.end()) return false;
+    found->second.heard_at = now;
+    return found->second.stage == Stage::peer;
 }
 
 void Connections::admit(ByteView node) {

@@ -82,8 +82,8 @@ class Connections {
     };
     /// The connection says that it is the CAF node with these bytes.
     Claim claim(Id id, ByteView node, TimePoint now);
-    /// A whole message came in.
-    void heard(Id id, TimePoint now);
+    /// A whole message came in. Whether it is a peer's, as far as is known now.
+    bool heard(Id id, TimePoint now);
     /// The node with these bytes has greeted as a peer: its connections may stay.
     void admit(ByteView node);
     /// The certificate's name of the connection that is this node; empty: there is none, or without TLS.

@@ -148,11 +148,13 @@ class ControlScribe final : public caf::io::scribe {
             if (!was_known && !filter_.node().empty()) verdict = claim(std::move(verdict));
             if (verdict.action == BaspFilter::Action::close) return refuse(context, verdict);
         }
+        const bool is_peers = setup_.connections->heard(setup_.id, steady_clock::now());
+        if (!is_peers && ++messages_before_greeting_ > kMessagesBeforeGreetingMax)
+            return refuse_talker(context);
         if (verdict.action == BaspFilter::Action::drop) {
             if (verdict.dropped) setup_.refusals->note(*verdict.dropped);
             return true;
         }
-        setup_.connections->heard(setup_.id, steady_clock::now());
         if (filter_.payload_bytes() == 0) return hand_on(context, header_);
         return hand_on(context, header_) && hand_on(context, bytes);
     }
@@ -228,6 +230,13 @@ class ControlScribe final : public caf::io::scribe {
                 .message = "claims to be a node that it is not"};
     }
 
+    bool refuse_talker(caf::execution_unit* context) {
+        return refuse(context, {.action = BaspFilter::Action::close,
+                                .why = Refused::no_greeting,
+                                .message = fmt::format("has sent {} messages without greeting as a peer",
+                                                       messages_before_greeting_)});
+    }
+
     bool refuse(caf::execution_unit* context, const BaspFilter::Verdict& verdict) {
         const std::string from = addr();
         setup_.connections->refuse(
@@ -244,6 +253,7 @@ class ControlScribe final : public caf::io::scribe {
     ChannelStream stream_;
     bool is_launched_ = false;
     bool has_header_ = false;
+    std::size_t messages_before_greeting_ = 0;
     Bytes header_;
     std::vector<char> passed_;
 };

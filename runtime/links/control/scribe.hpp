@@ -22,6 +22,10 @@ namespace dwcp::links {
 /// itself would buffer without end.
 inline constexpr std::size_t kQueuedBytesMax = 32U << 20;
 
+/// Before a greeting is complete: a handshake, two messages, and heartbeats until the deadline. Each greeting
+/// costs this node a signature, so a stranger does not get to begin any number of them.
+inline constexpr std::size_t kMessagesBeforeGreetingMax = 128;
+
 /// `id` as it stands in BASP's handshakes.
 Bytes serialise(caf::actor_system& system, const caf::node_id& id);
 
