@@ -23,15 +23,15 @@ namespace {
 
 const fs::path kSource = DWCP_SOURCE_DIR;
 
-/// What a stranger may do to a data port: everything it sends is refused.
-void send_garbage(std::uint16_t port) {
+/// What a stranger may do to a port: everything it sends is refused.
+void send_garbage(std::uint16_t port, char first) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
-    const std::string garbage(4096, 'x');
+    const std::string garbage = first + std::string(4096, 'x');
     CHECK(send(fd, garbage.data(), garbage.size(), MSG_NOSIGNAL) > 0);
     std::array<char, 256> answer{};
     while (recv(fd, answer.data(), answer.size(), 0) > 0) { // until it hangs up
@@ -55,7 +55,7 @@ std::unique_ptr<TestCluster> exercised() {
     CHECK(a.get(object_path("absent")).status == 404);
     CHECK(a.remove(object_path("one")).ok());
     CHECK(a.kill_actor("compression/0").ok());
-    send_garbage((*cluster)[0].config().data.port);
+    send_garbage((*cluster)[0].config().data.port, 'x');
     return cluster;
 }
 
@@ -93,7 +93,9 @@ std::string scrape_with_tls(const fs::path& directory) {
     const bool scraped = eventually(kStartLimit, [&] {
         const auto answer = client.Get("/metrics");
         if (answer && answer->status == 200) body = answer->body;
-        return !body.empty();
+        if (!body.empty() && body.find("handshake_failures_total{") == std::string::npos)
+            send_garbage(cluster[0].config().http.port, '\x16'); // as a TLS handshake begins
+        return body.find("handshake_failures_total{") != std::string::npos;
     });
     INFO(dwcp::runner::last_lines(cluster[0].log_file(), 20));
     REQUIRE(scraped);

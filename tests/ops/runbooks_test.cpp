@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <sstream>
 
@@ -25,6 +26,11 @@ std::vector<fs::path> runbooks() {
         if (entry.path().filename() != "README.md") found.push_back(entry.path());
     }
     return found;
+}
+
+/// The others are procedures, such as restore.md, and have a form of their own.
+bool is_of_an_alert(const fs::path& runbook) {
+    return std::isupper(static_cast<unsigned char>(runbook.filename().string().front())) != 0;
 }
 
 /// The verbs of `dwcp-shell ... -c VERB` and `dwcp-shell ... -c 'VERB ARGUMENT ...'` in a text, words and
@@ -70,9 +76,10 @@ TEST_CASE("every alert says how bad it is, what is wrong, and which runbook tell
     }
 }
 
-TEST_CASE("every runbook belongs to an alert and has its five parts") {
+TEST_CASE("every runbook of an alert belongs to one and has its five parts") {
     const auto all = alerts();
     for (const auto& file : runbooks()) {
+        if (!is_of_an_alert(file)) continue;
         INFO(file);
         const auto name = file.filename().string();
         CHECK(std::ranges::any_of(
