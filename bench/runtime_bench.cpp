@@ -35,6 +35,7 @@ void run(const RuntimeSettings& settings) {
     const Wanted wanted = [&](const std::string& name) { return std::regex_search(name, pattern); };
     const RuntimeReport report(settings);
     measure_round_trips(settings, wanted, report);
+    measure_tracing(settings, wanted, report);
     measure_nodes(settings, wanted, report);
 }
 

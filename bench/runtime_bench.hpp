@@ -36,6 +36,9 @@ using Wanted = std::function<bool(const std::string&)>;
 /// threads.
 void measure_round_trips(const RuntimeSettings& settings, const Wanted& wanted, const RuntimeReport& report);
 
+/// One step recorded for `trace`: of a new kind, and once more of a known one.
+void measure_tracing(const RuntimeSettings& settings, const Wanted& wanted, const RuntimeReport& report);
+
 /// Start time and memory of a node by the roles it hosts; starts dwcp-node processes.
 void measure_nodes(const RuntimeSettings& settings, const Wanted& wanted, const RuntimeReport& report);
 
