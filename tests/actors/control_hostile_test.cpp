@@ -75,6 +75,7 @@ struct Setting {
     static NodeOptions with_timeout(std::uint32_t greeting_timeout_ms) {
         NodeOptions options;
         options.links.greeting_timeout_ms = greeting_timeout_ms;
+        options.links.heartbeat_timeout_ms = 3000; // the link must survive a busy machine as well
         return options;
     }
 };
@@ -165,7 +166,9 @@ TEST_CASE("garbage, HTTP and TLS at a plain control port are named and refused")
 
 TEST_CASE("three thousand silent connections are bounded, then ended, and keep no peer out") {
     Setting setting(1000);
-    const double many = refused("too_many") + refused("rate_limited");
+    // Which of the three it is depends on how fast they come.
+    const auto all = [] { return refused("too_many") + refused("rate_limited") + refused("no_greeting"); };
+    const double before = all();
     const double silent = refused("no_greeting");
     std::vector<RawSocket> strangers;
     for (int i = 0; i < 3000; ++i)
@@ -177,7 +180,7 @@ TEST_CASE("three thousand silent connections are bounded, then ended, and keep n
             open += stranger.is_closed() ? 0 : 1;
         return open <= 32;
     }));
-    CHECK(refused("too_many") + refused("rate_limited") > many + 2900);
+    CHECK(all() >= before + 3000 - 32);
     setting.check_link();
     CHECK(setting.b.eventually([&] {
         for (const RawSocket& stranger : strangers) {
@@ -186,8 +189,9 @@ TEST_CASE("three thousand silent connections are bounded, then ended, and keep n
         return true;
     }));
     CHECK(refused("no_greeting") > silent);
+    CHECK(all() == before + 3000);
     setting.check_link();
-    CHECK(setting.until_told("too_many"));
+    CHECK(setting.until_told("no_greeting"));
     // Few events for thousands of connections.
     std::size_t told = 0;
     for (const auto& event : setting.b.events().since(0, kEventsKept))

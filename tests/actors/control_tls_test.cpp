@@ -41,6 +41,7 @@ std::shared_ptr<tls::Context> load(const tls::Files& files, const std::string& c
 NodeOptions with(std::shared_ptr<tls::Context> context) {
     NodeOptions options;
     options.links.tls = std::move(context);
+    options.links.heartbeat_timeout_ms = 3000; // the link must survive a busy machine as well
     return options;
 }
 
