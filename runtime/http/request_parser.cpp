@@ -13,6 +13,8 @@ namespace {
 
 namespace beast = boost::beast;
 
+constexpr std::size_t kLastChunkBytes = 5;
+
 std::unexpected<Error> malformed(std::string message) {
     return fail(Errc::invalid_argument, std::move(message), "send one well-formed HTTP/1.1 request");
 }
@@ -187,8 +189,12 @@ Result<void> RequestParser::check_lengths() {
 Result<std::size_t> RequestParser::feed_body(std::string_view input,
                                              const std::function<void(std::string_view)>& sink) {
     beast_->sink = &sink;
+    // Beast 1.74 asserts that it is not called again between "0\r\n" and the fifth byte of a last chunk. At
+    // least "0\r\n\r\n" is still to come wherever a chunked body is, so waiting for five bytes never waits in
+    // vain.
+    const std::size_t least = head_.content_length ? 1 : kLastChunkBytes;
     std::size_t used = 0;
-    while (!body_done() && used < input.size()) {
+    while (!body_done() && input.size() - used >= least) {
         beast::error_code error;
         const auto rest = input.substr(used);
         used += beast_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);

@@ -169,6 +169,25 @@ TEST_CASE("what could be read in two ways is refused") {
     }
 }
 
+TEST_CASE("a last chunk that comes byte by byte is waited for, whatever follows its size") {
+    for (const char* end : {"0\r\n\r\n", "0\r\nX: y\r\n\r\n", "000\r\n\r\n", "0;x\r\n\r\n"}) {
+        INFO(end);
+        const std::string sent = chunked("1\r\nx\r\n" + std::string(end));
+        const std::string empty = chunked(end);
+        for (const std::string& text : {sent, empty}) {
+            std::vector<std::string> bytes;
+            for (const char c : text)
+                bytes.emplace_back(1, c);
+            const Outcome outcome = parse(bytes);
+            CHECK_FALSE(outcome.error);
+            CHECK(outcome.requests.size() == 1);
+        }
+    }
+    // The fuzzer found that Beast 1.74 ends the process here when its assertions are on.
+    const Outcome outcome = parse({chunked("0\r\nh"), "\r\n0\r\n"});
+    CHECK(outcome.requests.empty());
+}
+
 TEST_CASE("a transfer coding other than chunked is not known") {
     for (const char* coding : {"gzip, chunked", "chunked, gzip", "gzip", "identity", "xchunked"}) {
         INFO(coding);

@@ -156,7 +156,7 @@ TEST_CASE_METHOD(Fixture, "an upload hears how its body ended") {
     {
         RawClient malformed(server.port());
         malformed.send(
-            "PUT /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello-3\r\n");
+            "PUT /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello-3\r\nhel");
         CHECK(malformed.receive_all().starts_with("HTTP/1.1 400 "));
     }
     {
