@@ -62,7 +62,9 @@ Result<void> ActorBackend::wait_until_able_to_commit(const std::string& lane) {
 }
 
 Result<RouteDecision> ActorBackend::route(const RouteRequest& request) {
-    const bool changes = request.operation != "get";
+    // A part, and giving an upload up, are this node's own affair.
+    const bool changes =
+        request.operation == "put" || request.operation == "delete" || request.operation == "transaction";
     if (changes) {
         const char* lane = request.operation == "transaction" ? "consensus/bulk" : "consensus/metadata";
         if (auto able = wait_until_able_to_commit(lane); !able) return std::unexpected(able.error());
@@ -88,6 +90,39 @@ Result<manager::PutReceipt> ActorBackend::seal_put(const std::string& manager,
 void ActorBackend::abort_put(const std::string& manager, const manager::AbortPut& request) {
     // Nobody waits for the answer: a manager that misses it gives the idle workload up by itself.
     (void)ask(manager, request, kQueryDeadline);
+}
+
+Result<void> ActorBackend::begin_part(const std::string& manager, const manager::BeginPart& request) {
+    if (auto done = ask(manager, request, options_.block_deadline); !done)
+        return std::unexpected(done.error());
+    return {};
+}
+
+Result<void> ActorBackend::keep_part(const std::string& manager, const manager::KeepPart& request) {
+    if (auto done = ask(manager, request, options_.seal_deadline); !done)
+        return std::unexpected(done.error());
+    return {};
+}
+
+void ActorBackend::end_part(const std::string& manager, const manager::EndPart& request) {
+    // Nobody waits for the answer: a manager that misses it frees the idle part's place by itself.
+    (void)ask(manager, request, kQueryDeadline);
+}
+
+Result<manager::UploadReports> ActorBackend::uploads(const manager::QueryUploads& query) {
+    manager::UploadReports all;
+    for (std::uint32_t i = 0; i < options_.manager_instances; ++i) {
+        auto reports = ask("manager/" + std::to_string(i), query, kQueryDeadline);
+        if (!reports) return std::unexpected(reports.error());
+        std::ranges::move(reports->list, std::back_inserter(all.list));
+    }
+    std::ranges::sort(all.list, {}, &manager::UploadReport::created_ms);
+    return all;
+}
+
+Result<manager::PartsRead> ActorBackend::read_parts(const std::string& manager,
+                                                    const manager::ReadParts& request) {
+    return ask(manager, request, options_.block_deadline);
 }
 
 Result<manager::ObjectDeleted> ActorBackend::erase(const std::string& manager,

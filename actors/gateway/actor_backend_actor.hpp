@@ -51,6 +51,12 @@ class ActorBackend final : public Backend {
     Result<manager::PutReceipt> seal_put(const std::string& manager,
                                          const manager::SealPut& request) override;
     void abort_put(const std::string& manager, const manager::AbortPut& request) override;
+    Result<void> begin_part(const std::string& manager, const manager::BeginPart& request) override;
+    Result<void> keep_part(const std::string& manager, const manager::KeepPart& request) override;
+    void end_part(const std::string& manager, const manager::EndPart& request) override;
+    Result<manager::UploadReports> uploads(const manager::QueryUploads& query) override;
+    Result<manager::PartsRead> read_parts(const std::string& manager,
+                                          const manager::ReadParts& request) override;
     Result<manager::ObjectDeleted> erase(const std::string& manager,
                                          const manager::DeleteObject& request) override;
     /// For a key that this node does not know, it first catches up with what the lane's sequencer has

@@ -142,6 +142,7 @@ std::string path_of(const http::RouteSpec& route) {
     if (!route.pattern.ends_with('*')) return route.pattern;
     const auto named = std::ranges::find(route.parameters, "path", &http::Parameter::in);
     const std::string name = named == route.parameters.end() ? "rest" : named->name;
+    if (name.starts_with('{')) return route.pattern.substr(0, route.pattern.size() - 1) + name; // several
     return route.pattern.substr(0, route.pattern.size() - 1) + '{' + name + '}';
 }
 

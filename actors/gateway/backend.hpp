@@ -44,6 +44,13 @@ class Backend {
     virtual Result<manager::ObjectDeleted> erase(const std::string& manager,
                                                  const manager::DeleteObject& request) = 0;
 
+    virtual Result<void> begin_part(const std::string& manager, const manager::BeginPart& request) = 0;
+    virtual Result<void> keep_part(const std::string& manager, const manager::KeepPart& request) = 0;
+    virtual void end_part(const std::string& manager, const manager::EndPart& request) = 0;
+    virtual Result<manager::UploadReports> uploads(const manager::QueryUploads& query) = 0;
+    virtual Result<manager::PartsRead> read_parts(const std::string& manager,
+                                                  const manager::ReadParts& request) = 0;
+
     /// The manifest with its full block list (index blocks resolved); nullopt: no such object.
     virtual Result<std::optional<wire::Manifest>> find(const std::string& manager,
                                                        const std::string& key) = 0;

@@ -2,6 +2,7 @@
 
 #include "actors/gateway/api_description.hpp"
 #include "actors/gateway/guards.hpp"
+#include "actors/gateway/multipart_routes.hpp"
 #include "actors/gateway/object_routes.hpp"
 #include "actors/gateway/operator_routes.hpp"
 #include "actors/gateway/planning_routes.hpp"
@@ -18,6 +19,7 @@ void register_routes(http::HttpServer& server, Backend& backend, const RouteOpti
     server.set_follower(std::make_shared<RequestTrace>(options.node));
     DataRoutes routes(server, std::make_shared<Shared>(backend, options));
     register_object_routes(routes);
+    register_multipart_routes(routes);
     register_transaction_routes(routes);
     register_workload_routes(routes);
     register_compression_routes(routes);

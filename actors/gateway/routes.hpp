@@ -7,6 +7,7 @@
 #include "actors/gateway/backend.hpp"
 #include "runtime/http/http_server.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,8 @@ namespace dwcp::gateway {
 struct RouteOptions {
     /// Refused with too_large before it is read, or as soon as it is over.
     std::uint64_t object_bytes_max = 64ULL << 30;
+    /// How long a multi-part upload may stay open.
+    Duration upload_expiry = std::chrono::hours(24);
     /// Blocks of one upload or download that are under way at once. Four hide the latency of hashing,
     /// encoding and storing one behind the others; each costs its request 1 MiB.
     std::size_t window_blocks = 4;

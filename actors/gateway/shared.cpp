@@ -1,5 +1,6 @@
 #include "actors/gateway/shared.hpp"
 
+#include "protocols/wire/limits.hpp"
 #include "runtime/http/errors.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +20,18 @@ Result<void> check_query(const http::Request& request, const http::RouteSpec& ro
                         "ops/api.md and GET /v1/api list what there is");
     }
     return {};
+}
+
+Result<manager::UploadReport> find_upload(const WorkloadId& id, Backend& backend) {
+    if (id.empty() || id.size() > wire::kWorkloadIdBytesMax)
+        return fail(Errc::invalid_argument, "this is not the id of an upload",
+                    "POST /v1/uploads gives one as 'upload'");
+    auto found = backend.uploads({id});
+    if (!found) return std::unexpected(found.error());
+    if (found->list.empty())
+        return fail(Errc::not_found, fmt::format("this node knows no upload '{}'", id),
+                    "ask the node that opened it; GET /v1/uploads lists the open ones");
+    return std::move(found->list.front());
 }
 
 void DataRoutes::add(http::RouteSpec spec, Handler handler) {

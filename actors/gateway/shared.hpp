@@ -29,6 +29,9 @@ struct Shared {
 /// ignored.
 Result<void> check_query(const http::Request& request, const http::RouteSpec& route);
 
+/// The multi-part upload of this id, ended or not. Errc::not_found.
+Result<manager::UploadReport> find_upload(const WorkloadId& id, Backend& backend);
+
 /// Adds routes whose handlers own what they share together.
 class DataRoutes {
   public:

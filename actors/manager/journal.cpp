@@ -8,6 +8,7 @@
 #include <array>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <unordered_set>
 
 namespace dwcp::manager {
@@ -140,9 +141,12 @@ Result<SealedWorkload> Journal::with_blocks(wire::JournalRecord record, BlockKee
 Result<Recovered> Journal::recover(const std::function<bool(const std::string& key)>& is_mine,
                                    BlockKeeper& keeper) const {
     std::vector<wire::JournalRecord> records;
+    std::set<WorkloadId> open_uploads; // whoever's they are
     const auto scanned =
         store_->scan(store::Family::journal, {}, {}, [&](std::string_view id, ByteView value) {
             auto record = wire::decode_journal_record(value);
+            if (record && record->state == State::open && record->is_multipart())
+                open_uploads.insert(record->manifest.workload);
             if (!record)
                 log::error("journal_record_skipped", {{"workload", id}, {"why", record.error().message}});
             else if (is_mine(record->manifest.key))
@@ -153,6 +157,12 @@ Result<Recovered> Journal::recover(const std::function<bool(const std::string& k
     if (!scanned && scanned.error().code != Errc::corrupted) return std::unexpected(scanned.error());
     std::ranges::sort(records, {}, &wire::JournalRecord::updated_ms);
     Recovered recovered;
+    // Parts of a record that was damaged stay for a later start.
+    const bool all_known = scanned.has_value();
+    auto parts = UploadParts(*store_).recover(
+        [&](const WorkloadId& upload) { return !all_known || open_uploads.contains(upload); }, keeper);
+    if (!parts) return std::unexpected(parts.error());
+    recovered.parts = std::move(*parts);
     for (auto& record : records) {
         if (record.state == State::open) {
             recovered.open.push_back(std::move(record));

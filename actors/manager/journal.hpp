@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/manager/block_keeper.hpp"
+#include "actors/manager/upload_parts.hpp"
 #include "protocols/wire/manifest.hpp"
 #include "runtime/store/store.hpp"
 
@@ -23,6 +24,7 @@ struct SealedWorkload {
 
 struct Recovered {
     std::vector<wire::JournalRecord> open;
+    PartsByUpload parts; ///< Of the open ones that are multi-part uploads.
     std::vector<SealedWorkload> sealed;
     /// Oldest first; with the sealed ones whose block list cannot be read, as failed. Their records stay
     /// sealed on disk and no block is swept in this life: a later start, with the block list repaired,
@@ -43,7 +45,8 @@ class Journal {
     /// here, invalid_argument for an impossible reference, too_large for too many, and what the store says.
     Result<SealedWorkload> seal(wire::JournalRecord record, std::vector<BlockRef> blocks,
                                 BlockKeeper& keeper) const;
-    /// Reads the records whose key `is_mine`, and pins what the sealed ones need.
+    /// Reads the records whose key `is_mine`, and pins what the sealed ones and the parts of open multi-part
+    /// uploads need.
     Result<Recovered> recover(const std::function<bool(const std::string& key)>& is_mine,
                               BlockKeeper& keeper) const;
 

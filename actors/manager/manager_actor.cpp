@@ -104,6 +104,9 @@ struct Job {
     bool begun = false;                  ///< Placed and journaled: blocks may come.
     bool sealing = false;
     bool resumed = false;
+    bool admitted = true;                      ///< Holds a place of the bulkhead.
+    std::set<WorkloadId> attempts;             ///< Parts on their way; each holds a place.
+    std::map<std::uint32_t, PartReport> parts; ///< Acknowledged ones of a multi-part upload.
     std::size_t ships_in_flight = 0;
     std::deque<std::function<void()>> ship_waiters; ///< Answers held back while too much is in flight.
     std::set<NodeName> ship_later; ///< Replicas that failed to take a block: they get theirs at the seal.
@@ -113,6 +116,12 @@ struct Job {
     trace::Mark sealing_since{};
 
     bool takes_blocks() const { return begun && record.state == State::open && !sealing; }
+    std::uint64_t parts_bytes() const {
+        std::uint64_t total = 0;
+        for (const auto& [number, part] : parts)
+            total += part.size_bytes;
+        return total;
+    }
 };
 
 /// A workload that ended, kept for reports and for a client that asks for its receipt again.
@@ -149,6 +158,18 @@ class ManagerActor final : public actor::Actor {
             on_later<AbortPut>([this](const AbortPut& r, actor::Ticket t) {
                 when_ready(t, [=, this] { abort_put(r, t); });
             }),
+            on_later<BeginPart>([this](const BeginPart& r, actor::Ticket t) {
+                when_ready(t, [=, this] { begin_part(r, t); });
+            }),
+            on_later<KeepPart>([this](const KeepPart& r, actor::Ticket t) {
+                when_ready(t, [=, this] { keep_part(r, t); });
+            }),
+            on_later<EndPart>(
+                [this](const EndPart& r, actor::Ticket t) { when_ready(t, [=, this] { end_part(r, t); }); }),
+            on_later<QueryUploads>([this](const QueryUploads& r, actor::Ticket t) {
+                when_ready(t, [=, this] { settle<UploadReports>(t, upload_reports(r)); });
+            }),
+            on_later<ReadParts>([this](const ReadParts& r, actor::Ticket t) { read_parts(r, t); }),
             on_later<DeleteObject>([this](const DeleteObject& r, actor::Ticket t) { erase(r, t); }),
             on_later<FetchBlock>([this](const FetchBlock& r, actor::Ticket t) { fetch(r, t); }),
             on_later<QueryWorkloads>([this](const QueryWorkloads& r, actor::Ticket t) {
@@ -210,6 +231,13 @@ class ManagerActor final : public actor::Actor {
             job.record = std::move(open);
             job.begun = true;
             job.last_activity = now();
+            if (job.record.is_multipart()) { // its client goes on when it likes
+                job.admitted = false;
+                services_.uploads.add(id, {job.record.pinned});
+                for (const auto& [number, part] : recovered.parts[id])
+                    job.parts[number] = report_of(part);
+                continue;
+            }
             admission_.resume(1);
             if (!services_.uploads.find(id))
                 give_up(id, "the node restarted before the upload was complete; send it again");
@@ -279,6 +307,11 @@ class ManagerActor final : public actor::Actor {
             refuse(ticket, possible.error());
             return;
         }
+        if (request.expires_ms != 0 && open_multipart() >= options_.uploads_open_max) {
+            refuse(ticket, {Errc::resource_exhausted, "manager.uploads_open_max multi-part uploads are open",
+                            "complete or delete one of those that GET /v1/uploads lists"});
+            return;
+        }
         if (auto admitted = admission_.admit(now()); !admitted) {
             admission_refusals(admitted.error().reason).add();
             refuse(ticket, admitted.error().error);
@@ -291,6 +324,8 @@ class ManagerActor final : public actor::Actor {
         job.record.manifest.content_type = request.content_type;
         job.record.manifest.created_ms = unix_now_ms();
         job.record.condition = request.condition;
+        job.record.expires_ms = request.expires_ms;
+        job.record.pinned = request.codec;
         job.last_activity = now();
         job.admission = trace::mark();
         job.starting.push_back(ticket);
@@ -316,7 +351,9 @@ class ManagerActor final : public actor::Actor {
         if (!job) return; // aborted meanwhile
         job->record.manifest.replicas = placed.nodes;
         job->record.placement = placed.nodes;
-        write_journal(*job, store::Sync::no, [this, id, begin = trace::mark()](Result<void> written) {
+        // The id of a multi-part upload is a promise: it outlives a crash.
+        const auto sync = job->record.is_multipart() ? store::Sync::yes : store::Sync::no;
+        write_journal(*job, sync, [this, id, begin = trace::mark()](Result<void> written) {
             steps_.journaled(id, begin, problem_of(written));
             if (!written) {
                 refuse_begin(id, written.error());
@@ -327,6 +364,7 @@ class ManagerActor final : public actor::Actor {
             probe_.accepted.add();
             steps_.admitted(id, open->admission);
             open->begun = true;
+            if (open->record.is_multipart()) free_place(*open); // between its parts it holds nothing up
             log::debug("workload_accepted", {{"key", open->record.manifest.key}},
                        {.actor = path(), .trace = id});
             for (const auto ticket : std::exchange(open->starting, {}))
@@ -339,7 +377,7 @@ class ManagerActor final : public actor::Actor {
         auto node = jobs_.extract(id);
         if (node.empty()) return;
         services_.uploads.remove(id);
-        admission_.release();
+        free_place(node.mapped());
         steps_.admitted(id, node.mapped().admission, error.message);
         for (const auto ticket : node.mapped().starting)
             refuse(ticket, error);
@@ -425,6 +463,144 @@ class ManagerActor final : public actor::Actor {
         }
     }
 
+    // --- parts of a multi-part upload
+
+    static PartReport report_of(const wire::UploadPart& part) {
+        return {part.number, part.size_bytes, part.sha256, part.updated_ms};
+    }
+
+    std::size_t open_multipart() const {
+        return static_cast<std::size_t>(std::ranges::count_if(jobs_, [](const auto& entry) {
+            const auto& record = entry.second.record;
+            return record.is_multipart() && record.state == State::open;
+        }));
+    }
+
+    /// The upload, if it takes parts now; else the request is refused.
+    Job* find_upload(const WorkloadId& upload, actor::Ticket ticket) {
+        Job* job = find(upload);
+        if (job && job->record.is_multipart() && job->takes_blocks()) return job;
+        if (job || finished_index_.contains(upload))
+            refuse(ticket, {Errc::precondition_failed, "upload " + upload + " takes no parts any more",
+                            "GET /v1/workloads/" + upload + " says what became of it"});
+        else
+            refuse(ticket, {Errc::not_found, "this node knows no upload " + upload,
+                            "ask the node that opened it; GET /v1/uploads lists the open ones"});
+        return nullptr;
+    }
+
+    void begin_part(const BeginPart& request, actor::Ticket ticket) {
+        Job* job = find_upload(request.upload, ticket);
+        if (!job) return;
+        if (auto size = check_size(request.size_bytes); !size) return refuse(ticket, size.error());
+        if (!job->attempts.contains(request.attempt)) {
+            if (auto admitted = admission_.admit(now()); !admitted) {
+                admission_refusals(admitted.error().reason).add();
+                refuse(ticket, admitted.error().error);
+                return;
+            }
+            job->attempts.insert(request.attempt);
+        }
+        job->last_activity = now();
+        settle<Acknowledged>(ticket, Acknowledged{});
+    }
+
+    void keep_part(const KeepPart& request, actor::Ticket ticket) {
+        Job* job = find_upload(request.upload, ticket);
+        if (!job) return;
+        const auto before = job->parts.find(request.part.number);
+        const std::uint64_t replaced = before == job->parts.end() ? 0 : before->second.size_bytes;
+        if (auto size = check_size(job->parts_bytes() - replaced + request.part.size_bytes); !size)
+            return refuse(ticket, size.error());
+        auto part = request.part;
+        part.updated_ms = unix_now_ms();
+        run_on_disk_for_sure<void>(
+            [parts = UploadParts(services_.store), &keeper = services_.keeper, upload = request.upload,
+             part] { return parts.keep(upload, part, keeper); },
+            [this, upload = request.upload, attempt = request.attempt, part, ticket](Result<void> kept) {
+                part_kept(upload, attempt, part, kept, ticket);
+            });
+    }
+
+    void part_kept(const WorkloadId& upload, const WorkloadId& attempt, const wire::UploadPart& part,
+                   const Result<void>& kept, actor::Ticket ticket) {
+        end_attempt(upload, attempt);
+        if (!kept) return refuse(ticket, kept.error());
+        Job* job = find(upload);
+        if (!job) { // it ended meanwhile
+            forget_parts(upload);
+            release(upload);
+            return refuse(ticket, {Errc::cancelled, "the upload was ended", {}});
+        }
+        job->parts[part.number] = report_of(part);
+        job->last_activity = now();
+        settle<Acknowledged>(ticket, Acknowledged{});
+    }
+
+    void end_part(const EndPart& request, actor::Ticket ticket) {
+        end_attempt(request.upload, request.attempt);
+        settle<Acknowledged>(ticket, Acknowledged{});
+    }
+
+    void end_attempt(const WorkloadId& upload, const WorkloadId& attempt) {
+        Job* job = find(upload);
+        if (job && job->attempts.erase(attempt) != 0) admission_.release();
+    }
+
+    void forget_parts(const WorkloadId& upload) {
+        run_on_disk_for_sure<void>(
+            [parts = UploadParts(services_.store), upload] { return parts.forget(upload); },
+            [](Result<void>) {});
+    }
+
+    void read_parts(const ReadParts& request, actor::Ticket ticket) {
+        run_on_disk<std::vector<wire::UploadPart>>(
+            [parts = UploadParts(services_.store), upload = request.upload] { return parts.of(upload); },
+            [this, ticket](Result<std::vector<wire::UploadPart>> read) {
+                if (read)
+                    settle<PartsRead>(ticket, PartsRead{std::move(*read)});
+                else
+                    refuse(ticket, read.error());
+            });
+    }
+
+    UploadReports upload_reports(const QueryUploads& request) const {
+        UploadReports all;
+        const auto add = [&](const wire::JournalRecord& record) -> UploadReport& {
+            all.list.push_back({record.manifest.workload,
+                                record.manifest.key,
+                                record.manifest.content_type,
+                                kStateNames.at(static_cast<std::size_t>(record.state)),
+                                record.manifest.created_ms,
+                                record.expires_ms,
+                                record.placement,
+                                {},
+                                0});
+            return all.list.back();
+        };
+        for (const auto& [id, job] : jobs_) {
+            if (!job.record.is_multipart() || !job.begun) continue;
+            if (request.id.empty() ? job.record.state != State::open : request.id != id) continue;
+            auto& report = add(job.record);
+            report.size_bytes = job.parts_bytes();
+            if (request.id.empty()) continue;
+            for (const auto& [number, part] : job.parts)
+                report.parts.push_back(part);
+        }
+        const auto done = finished_index_.find(request.id);
+        if (done != finished_index_.end() && done->second->record.is_multipart()) add(done->second->record);
+        std::ranges::sort(all.list, {}, &UploadReport::created_ms);
+        return all;
+    }
+
+    /// Gives back the places that a workload holds, each once.
+    void free_place(Job& job) {
+        if (std::exchange(job.admitted, false)) admission_.release();
+        for (std::size_t i = 0; i < job.attempts.size(); ++i)
+            admission_.release();
+        job.attempts.clear();
+    }
+
     // --- from the seal to the receipt
 
     void seal(const SealPut& request, actor::Ticket ticket) {
@@ -451,8 +627,13 @@ class ManagerActor final : public actor::Actor {
         }
         job->sealing = true;
         job->sealing_since = trace::mark();
+        if (!job->admitted) { // the last step of an upload whose parts were all admitted
+            admission_.resume(1);
+            job->admitted = true;
+        }
         auto record = job->record;
         record.state = State::sealed;
+        if (request.condition) record.condition = *request.condition;
         record.manifest.size_bytes = request.size_bytes;
         record.manifest.sha256 = request.sha256;
         record.base = services_.metadata.last_applied();
@@ -704,7 +885,7 @@ class ManagerActor final : public actor::Actor {
         job.record.manifest.blocks.clear();
         job.record.manifest.index_blocks.clear();
         services_.uploads.remove(id);
-        admission_.release();
+        free_place(job);
         journal_outcome(job.record);
         for (auto& answer : job.ship_waiters)
             answer();
@@ -719,9 +900,13 @@ class ManagerActor final : public actor::Actor {
     /// same answer. But it must be written in the end, and the pins stay until then.
     void journal_outcome(const wire::JournalRecord& record) {
         run_on_disk_for_sure<void>(
-            [journal = journal_, &keeper = services_.keeper, record] {
+            [journal = journal_, &keeper = services_.keeper, &store = services_.store, record] {
                 auto written = journal.write(record, store::Sync::no);
                 if (!written && written.error().code != Errc::precondition_failed) return written;
+                if (record.is_multipart()) {
+                    if (auto forgotten = UploadParts(store).forget(record.manifest.workload); !forgotten)
+                        return forgotten;
+                }
                 keeper.release(record.manifest.workload);
                 return Result<void>();
             },
@@ -796,10 +981,17 @@ class ManagerActor final : public actor::Actor {
     void housekeeping() {
         std::vector<WorkloadId> idle;
         std::vector<WorkloadId> alive;
-        for (const auto& [id, job] : jobs_) {
+        std::vector<WorkloadId> expired;
+        for (auto& [id, job] : jobs_) {
             const bool is_idle = job.takes_blocks() && now() - job.last_activity > kOpenIdleMax;
-            (is_idle ? idle : alive).push_back(id);
+            if (!job.record.is_multipart())
+                (is_idle ? idle : alive).push_back(id);
+            else
+                (job.takes_blocks() && unix_now_ms() > job.record.expires_ms ? expired : alive).push_back(id);
+            if (is_idle) free_place(job); // of parts whose end nobody told
         }
+        for (const auto& id : expired)
+            give_up(id, "the multi-part upload was not completed before it expired");
         for (const auto& id : idle)
             give_up(id, "no block came for 10 minutes");
         run_on_disk<void>(

@@ -41,6 +41,7 @@ struct ManagerOptions {
     std::uint32_t compression_instances = 1;
     std::uint32_t replicas_default = 1;
     std::uint64_t object_bytes_max = 0;
+    std::uint32_t uploads_open_max = 1;                ///< Multi-part uploads that this manager keeps open.
     Duration data_deadline = std::chrono::seconds(10); ///< For one block or confirmation over the data links.
     AdmissionLimits admission;
     WorkloadTiming timing;

@@ -28,6 +28,9 @@ struct BeginPut {
     std::uint32_t replicas = 0;              ///< 0: the node's default.
     std::optional<CodecChoice> codec;        ///< Pins the codec; nullopt: the selector chooses per block.
     wire::Condition condition{};             ///< Must hold of the object when this one is committed.
+    /// Not 0: a multi-part upload. It stays open, across restarts of the node, until it is sealed, aborted or
+    /// this time has come. resource_exhausted: too many are open.
+    UnixMillis expires_ms = 0;
 };
 
 /// Takes a block in: hash, choose a codec, encode, store here, start shipping to the replicas.
@@ -56,6 +59,8 @@ struct SealPut {
     std::vector<BlockRef> blocks;
     std::uint64_t size_bytes = 0;
     Hash256 sha256;
+    /// Of a multi-part upload, instead of the one at its begin.
+    std::optional<wire::Condition> condition{};
 };
 
 struct Acknowledged {};
@@ -64,6 +69,65 @@ struct AbortPut {
     using Reply = Acknowledged;
     WorkloadId id;
     std::string reason;
+};
+
+/// A part of a multi-part upload begins: it holds a place of the bulkhead, and takes a token of the rate,
+/// until KeepPart or EndPart. Its blocks come as PutBlock under the upload's id. Errors: not_found,
+/// precondition_failed (it is complete or ended), too_large, resource_exhausted.
+struct BeginPart {
+    using Reply = Acknowledged;
+    WorkloadId upload;
+    WorkloadId attempt;           ///< Names this try of the part.
+    std::uint64_t size_bytes = 0; ///< As announced; 0: unknown.
+};
+/// All blocks of the part are in: after the answer it outlives a crash. One of the same number is replaced.
+struct KeepPart {
+    using Reply = Acknowledged;
+    WorkloadId upload;
+    WorkloadId attempt;
+    wire::UploadPart part;
+};
+/// The part will not come; its blocks stay pinned until the upload ends, for the next try.
+struct EndPart {
+    using Reply = Acknowledged;
+    WorkloadId upload;
+    WorkloadId attempt;
+};
+
+/// What is known of a part without its blocks.
+struct PartReport {
+    std::uint32_t number = 0;
+    std::uint64_t size_bytes = 0;
+    Hash256 sha256;
+    UnixMillis updated_ms = 0;
+};
+struct UploadReport {
+    WorkloadId id;
+    std::string key;
+    std::string content_type;
+    std::string state; ///< As a workload's.
+    UnixMillis created_ms = 0;
+    UnixMillis expires_ms = 0;
+    std::vector<NodeName> placement;
+    std::vector<PartReport> parts; ///< By number; only if asked for by id, while open.
+    std::uint64_t size_bytes = 0;  ///< Of its parts.
+};
+struct UploadReports {
+    std::vector<UploadReport> list;
+};
+/// The open multi-part uploads, oldest first; with `id` that one, also if it has ended (empty: unknown).
+struct QueryUploads {
+    using Reply = UploadReports;
+    WorkloadId id{};
+};
+
+/// An open upload's parts with their blocks, by number.
+struct PartsRead {
+    std::vector<wire::UploadPart> list;
+};
+struct ReadParts {
+    using Reply = PartsRead;
+    WorkloadId upload;
 };
 
 struct ObjectDeleted {

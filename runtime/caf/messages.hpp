@@ -51,6 +51,13 @@ struct BlockFetched;
 struct QueryWorkloads;
 struct WorkloadReports;
 struct Acknowledged;
+struct BeginPart;
+struct KeepPart;
+struct EndPart;
+struct QueryUploads;
+struct UploadReports;
+struct ReadParts;
+struct PartsRead;
 } // namespace dwcp::manager
 
 namespace dwcp::compression {
@@ -175,6 +182,13 @@ CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::BlockFetched>)
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::QueryWorkloads>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::WorkloadReports>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::Acknowledged>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::BeginPart>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::KeepPart>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::EndPart>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::QueryUploads>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::UploadReports>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::ReadParts>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::manager::PartsRead>))
 // actors/compression/messages.hpp
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::compression::EncodeBlock>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::compression::BlockEncoded>))

@@ -87,6 +87,8 @@ struct NodeConfig {
     std::uint32_t workloads_in_flight_max = 0;
     std::uint32_t replicas_default = 0;
     std::uint64_t object_bytes_max = 0;
+    std::uint32_t uploads_open_max = 0;
+    std::uint32_t upload_expiry_s = 0;
 
     // [compression]
     std::uint32_t link_mbps = 0; ///< Bandwidth between sites that the rules plan for, Mbit/s.

@@ -165,6 +165,11 @@ Table systems() {
         number("manager.object_bytes_max", &C::object_bytes_max, 64 * kGiB, "bytes", {kBlockBytes, 16 * kTiB},
                "Largest object that is accepted."),
 
+        number("manager.uploads_open_max", &C::uploads_open_max, 100, "uploads", {1, 10'000},
+               "Multi-part uploads that are open at this node at once; more are refused as too many."),
+        number("manager.upload_expiry_s", &C::upload_expiry_s, 86'400, "s", {60, 30 * 86'400},
+               "Time after which a multi-part upload that was not completed is forgotten with its parts."),
+
         number("compression.link_mbps", &C::link_mbps, 500, "Mbit/s", {1, 1'000'000},
                "Bandwidth between sites that the codec rules plan for."),
 

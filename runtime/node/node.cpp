@@ -336,6 +336,7 @@ supervisor::Child RunningNode::manager(std::uint32_t instance) {
     options.data_deadline = ms(config_.request_timeout_ms);
     // The limits are the node's; each instance takes its share of the keys, so of the limits.
     const auto share = [&](std::uint32_t limit) { return std::max(1U, limit / config_.manager_instances); };
+    options.uploads_open_max = share(config_.uploads_open_max);
     options.admission = {share(config_.requests_per_s), share(config_.requests_burst),
                          share(config_.workloads_in_flight_max)};
     return child("manager/" + std::to_string(instance), [this, options](actor::ActorContext context) {
@@ -430,6 +431,7 @@ void RunningNode::listen() {
     gateway::RouteOptions routes;
     routes.node = config_.name;
     routes.object_bytes_max = config_.object_bytes_max;
+    routes.upload_expiry = std::chrono::seconds(config_.upload_expiry_s);
     routes.operator_token_file = config_.data_dir + "/operator.token";
     routes.local_role = config_.http_local_role;
     routes.tls = tls_ != nullptr;

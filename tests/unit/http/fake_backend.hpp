@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ class FakeBackend : public gateway::Backend {
     std::map<std::string, wire::Manifest> objects;
     std::map<WorkloadId, manager::BeginPut> begun;
     std::map<WorkloadId, std::string> aborted;
+    std::map<WorkloadId, manager::PutReceipt> sealed;
+    std::map<WorkloadId, std::map<std::uint32_t, wire::UploadPart>> parts;
+    std::set<WorkloadId> attempts; ///< Parts that hold a place.
     std::vector<std::pair<std::string, nlohmann::json>> admin_calls;
     std::vector<std::pair<std::string, std::string>> refusals;
     int block_reads = 0;
@@ -69,7 +73,9 @@ class FakeBackend : public gateway::Backend {
         if (before_seal)
             if (auto outcome = before_seal(); !outcome) return std::unexpected(outcome.error());
         const std::lock_guard guard(mutex_);
-        const auto& wish = begun.at(request.id);
+        auto& wish = begun.at(request.id);
+        if (request.condition) wish.condition = *request.condition;
+        if (const auto before = sealed.find(request.id); before != sealed.end()) return before->second;
         if (auto allowed = demand(wish.condition, wish.key); !allowed)
             return std::unexpected(allowed.error());
         wire::Manifest manifest;
@@ -85,6 +91,7 @@ class FakeBackend : public gateway::Backend {
         manager::PutReceipt receipt{manifest, ++index_, request.size_bytes, request.blocks.size(), {}};
         if (!request.blocks.empty()) receipt.blocks_by_codec["none"] = request.blocks.size();
         receipt.manifest.blocks.clear();
+        sealed[request.id] = receipt;
         return receipt;
     }
 
@@ -93,6 +100,46 @@ class FakeBackend : public gateway::Backend {
         aborted[request.id] = request.reason;
     }
 
+    Result<void> begin_part(const std::string&, const manager::BeginPart& request) override {
+        const std::lock_guard guard(mutex_);
+        if (!begun.contains(request.upload)) return fail(Errc::not_found, "no such upload", "");
+        attempts.insert(request.attempt);
+        return {};
+    }
+    Result<void> keep_part(const std::string&, const manager::KeepPart& request) override {
+        const std::lock_guard guard(mutex_);
+        attempts.erase(request.attempt);
+        parts[request.upload].insert_or_assign(request.part.number, request.part);
+        return {};
+    }
+    void end_part(const std::string&, const manager::EndPart& request) override {
+        const std::lock_guard guard(mutex_);
+        attempts.erase(request.attempt);
+    }
+    Result<manager::UploadReports> uploads(const manager::QueryUploads& query) override {
+        const std::lock_guard guard(mutex_);
+        manager::UploadReports reports;
+        for (const auto& [id, begin] : begun) {
+            if (begin.expires_ms == 0 || (!query.id.empty() && query.id != id)) continue;
+            const std::string state = aborted.contains(id)  ? "failed"
+                                      : sealed.contains(id) ? "committed"
+                                                            : "open";
+            if (query.id.empty() && state != "open") continue;
+            manager::UploadReport report{id, begin.key, begin.content_type, state, 1, begin.expires_ms, {},
+                                         {}, 0};
+            for (const auto& [number, part] : parts[id])
+                report.parts.push_back({number, part.size_bytes, part.sha256, 1});
+            reports.list.push_back(std::move(report));
+        }
+        return reports;
+    }
+    Result<manager::PartsRead> read_parts(const std::string&, const manager::ReadParts& request) override {
+        const std::lock_guard guard(mutex_);
+        manager::PartsRead read;
+        for (const auto& [number, part] : parts[request.upload])
+            read.list.push_back(part);
+        return read;
+    }
     Result<manager::ObjectDeleted> erase(const std::string&, const manager::DeleteObject& request) override {
         const std::lock_guard guard(mutex_);
         if (auto allowed = demand(request.condition, request.key); !allowed)
