@@ -75,6 +75,11 @@ OperatorVerb here_only(OperatorVerb verb) {
 
 std::vector<OperatorVerb> observation() {
     return {
+        here_only(question("whoami", "/v1/whoami",
+                           {"Who you are to this node, and which node it is.",
+                            "`name`, `role`, `how` (`certificate`, `token`, `loopback` or `none`), `node`, "
+                            "`cluster`."},
+                           {}, Role::none)),
         question(
             "status", "/v1/status",
             {"How a node is doing.",

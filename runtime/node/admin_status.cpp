@@ -137,6 +137,13 @@ json lane_states(caf::actor_system& system, const actor::Resolver& resolver, Tim
 
 void add_status_verbs(VerbTable& verbs, const AdminServices& services) {
     verbs["status"] = [&services](const gateway::AdminCall&) { return status(services); };
+    verbs["whoami"] = [&services](const gateway::AdminCall& call) {
+        return json{{"name", call.by.name},
+                    {"role", to_string(call.by.role)},
+                    {"how", call.by.how},
+                    {"node", services.identity.name},
+                    {"cluster", services.identity.cluster_id}};
+    };
     verbs["nodes"] = [&services](const gateway::AdminCall&) { return nodes(services); };
     verbs["health"] = [&services](const gateway::AdminCall&) { return services.health.report(); };
 }
