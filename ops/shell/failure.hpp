@@ -34,6 +34,9 @@ inline std::unexpected<Failure> give_up(Exit exit, std::string message, std::str
     return std::unexpected(Failure{exit, std::move(message), std::move(remedy)});
 }
 
+/// What a command that an interrupt ended fails with.
+Failure interrupted_failure();
+
 /// The one table from a code of the API ("not_found") or of our own to an exit code.
 Exit exit_of(std::string_view code);
 Failure to_failure(const Error& error);

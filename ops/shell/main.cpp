@@ -1,4 +1,4 @@
-#include "ops/shell/partial_file.hpp"
+#include "ops/shell/interrupt.hpp"
 #include "ops/shell/shell.hpp"
 
 #include <chrono>
@@ -25,11 +25,13 @@ int main(int count, char** values) {
             const auto now = std::chrono::system_clock::now().time_since_epoch();
             return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
         },
+        isatty(STDOUT_FILENO) != 0,
+        true,
     };
     try {
         return run_shell({values + 1, values + count}, terminal);
     } catch (const std::exception& error) {
-        show_failure(std::cerr,
+        show_failure(terminal,
                      {Exit::failed, error.what(), "this is a fault of the shell: please report it"});
         return static_cast<int>(Exit::failed);
     }

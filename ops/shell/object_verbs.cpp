@@ -1,3 +1,4 @@
+#include "ops/shell/confirm.hpp"
 #include "ops/shell/table.hpp"
 #include "ops/shell/transfer.hpp"
 #include "ops/shell/units.hpp"
@@ -68,7 +69,30 @@ Outcome<void> run_get(Context& context, const std::string& key, const std::strin
     return {};
 }
 
-Outcome<void> run_rm(Context& context, const std::string& key) {
+/// The object as a listing has it; null: there is none of exactly this key.
+Outcome<json> find_object(Client& client, const std::string& key) {
+    const auto page = client.get("/v1/objects?limit=1&prefix=" + http::percent_encode(key));
+    if (!page) return std::unexpected(page.error());
+    const json& objects = list_at(*page, "objects");
+    return !objects.empty() && text_at(objects.front(), "key") == key ? objects.front() : json();
+}
+
+/// As aws, gcloud and kubectl do, a single command deletes what it names. In the interactive shell, where a
+/// key is a TAB away, its name has to be typed.
+Outcome<void> run_rm(Context& context, const std::string& key, const Asked& asked) {
+    if (asked.dry_run) {
+        const auto object = find_object(context.client, key);
+        if (!object) return std::unexpected(object.error());
+        if (object->is_null()) return give_up(Exit::failed, fmt::format("there is no object '{}'", key));
+        show(context.terminal, context.settings.format, {{"would_remove", *object}}, "",
+             [&](std::ostream& out) {
+                 out << fmt::format("would remove {}, {}\n", printable(key),
+                                    human_bytes(number_at(*object, "size_bytes")));
+             });
+        return {};
+    }
+    if (context.terminal.interactive)
+        if (auto confirmed = confirm(context.terminal, "rm", key, asked); !confirmed) return confirmed;
     const auto answer = context.client.erase(object_path(key));
     if (!answer) return std::unexpected(answer.error());
     show(context.terminal, context.settings.format, *answer, "",
@@ -129,12 +153,16 @@ void add_put(CLI::App& app, std::vector<Verb>& verbs) {
     put->add_option("FILE", request->file, "What to store; - reads the standard input")->required();
     put->add_option("KEY", request->key, "Where: a path such as reports/2024.csv")->required();
     put->add_option("--replicas", request->replicas, "On how many nodes; without, the node's default")
-        ->check(CLI::Range(1, 16));
+        ->check(CLI::Range(1, 16))
+        ->type_name("N");
     put->add_option("--codec", request->codec,
-                    "Fixes the codec, e.g. none, lz4, zstd-3; without, chosen for each block");
-    put->add_option("--type", request->content_type, "The content type to keep with it");
-    verbs.push_back({"put", put->get_description(), "put report.csv reports/2024.csv --replicas 3", put,
-                     [request](Context& context) { return run_put(context, *request); }});
+                    "Fixes the codec, e.g. none, lz4, zstd-3; without, chosen for each block")
+        ->type_name("CODEC");
+    put->add_option("--type", request->content_type, "The content type to keep with it")->type_name("TYPE");
+    verbs.push_back(
+        {"put", put->get_description(), "put report.csv reports/2024.csv --replicas 3", put,
+         [request](Context& context) { return run_put(context, *request); }, true,
+         "The receipt: `key`, `size_bytes`, `sha256`, `replicas`, `stored_bytes`, `codecs`, `index`."});
 }
 
 } // namespace
@@ -149,19 +177,29 @@ void add_object_verbs(CLI::App& app, std::vector<Verb>& verbs) {
         "FILE", *file,
         "Where to: a file, a directory, or - for the standard output; without, the key's last part");
     verbs.push_back({"get", get->get_description(), "get reports/2024.csv /tmp/", get,
-                     [key, file](Context& context) { return run_get(context, *key, *file); }});
+                     [key, file](Context& context) { return run_get(context, *key, *file); }, false,
+                     "`key`, `file`, `size_bytes`, `sha256`, from the shell."});
 
     const auto choice = std::make_shared<ListChoice>();
     CLI::App* ls = app.add_subcommand("ls", "List objects in the order of their keys.");
     ls->add_option("PREFIX", choice->prefix, "Only keys that start with this");
-    ls->add_option("--limit", choice->limit, "At most so many")->check(CLI::Range(1, 1'000'000'000));
-    verbs.push_back({"ls", ls->get_description(), "ls reports/", ls,
-                     [choice](Context& context) { return run_ls(context, *choice); }});
+    ls->add_option("--limit", choice->limit, "At most so many")
+        ->check(CLI::Range(1, 1'000'000'000))
+        ->type_name("N");
+    verbs.push_back(
+        {"ls", ls->get_description(), "ls reports/", ls,
+         [choice](Context& context) { return run_ls(context, *choice); }, false,
+         "`objects`: each `key`, `size_bytes`, `sha256`, `content_type`, `created_ms`, `replicas`; "
+         "`next_cursor`."});
 
     CLI::App* rm = app.add_subcommand("rm", "Delete an object.");
     rm->add_option("KEY", *key, "Which object")->required();
-    verbs.push_back({"rm", rm->get_description(), "rm reports/2024.csv", rm,
-                     [key](Context& context) { return run_rm(context, *key); }});
+    const auto asked = std::make_shared<Asked>();
+    rm->add_flag("--yes", asked->yes, "Do not ask for a confirmation; only the interactive shell does");
+    rm->add_flag("--dry-run", asked->dry_run, "Say what would be deleted, and do nothing");
+    verbs.push_back({"rm", rm->get_description(), "rm reports/2024.csv --dry-run", rm,
+                     [key, asked](Context& context) { return run_rm(context, *key, *asked); }, true,
+                     "`existed`, `index`."});
 }
 
 } // namespace dwcp::shell

@@ -1,10 +1,16 @@
-#include "ops/shell/table.hpp"
+#include "actors/gateway/operator_verbs.hpp"
+
+#include "ops/shell/confirm.hpp"
+#include "ops/shell/presentation.hpp"
 #include "ops/shell/units.hpp"
 #include "ops/shell/verbs.hpp"
 #include "runtime/http/url.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <map>
 #include <memory>
 #include <pwd.h>
 #include <unistd.h>
@@ -12,138 +18,51 @@
 namespace dwcp::shell {
 namespace {
 
+using gateway::OperatorVerb;
+using http::Parameter;
 using nlohmann::json;
 
-std::string with_node(const std::string& path, const std::string& node) {
-    return node.empty() ? path : path + "?node=" + http::percent_encode(node);
-}
+/// What was typed for one use of a verb. The options of its parser write into it.
+struct Typed {
+    std::map<std::string, std::string> texts;
+    std::map<std::string, std::uint64_t> numbers;
+    std::map<std::string, bool> flags;
+    Asked asked;
 
-void print_status(std::ostream& out, const json& status) {
-    Table facts({"", ""});
-    facts.add({"node", fmt::format("{} (site {}, cluster {})", text_at(status, "node"),
-                                   text_at(status, "site"), text_at(status, "cluster"))});
-    facts.add({"state", fmt::format("{}, {}", text_at(status, "state"), text_at(status, "health"))});
-    facts.add({"up for", human_span(static_cast<std::int64_t>(number_at(status, "uptime_s") * 1000))});
-    facts.add({"version", text_at(status, "version")});
-    facts.add({"actors", fmt::format("{}, {} restarts", number_at(status, "actors"),
-                                     number_at(status, "restarts_total"))});
-    const json& workloads = part_at(status, "workloads");
-    facts.add({"workloads", fmt::format("{} open, {} sealed, {} committed, {} failed",
-                                        number_at(workloads, "open"), number_at(workloads, "sealed"),
-                                        number_at(workloads, "committed"), number_at(workloads, "failed"))});
-    const json& store = part_at(status, "store");
-    facts.add(
-        {"store",
-         fmt::format("{} of blocks, {} free, {} corruptions", human_bytes(number_at(store, "blocks_bytes")),
-                     human_bytes(number_at(store, "disk_free_bytes")), number_at(store, "corruptions"))});
-    facts.print(out);
-    const json& lanes = list_at(status, "lanes");
-    if (lanes.empty()) return;
-    out << '\n';
-    Table table(
-        {"LANE", "AVAILABLE", ">MEMBERS UP", ">QUORUM", ">COMMITTED", ">APPLIED", "SEQUENCER", "ENGINE"});
-    for (const json& lane : lanes)
-        table.add({text_at(lane, "lane"), flag_at(lane, "available") ? "yes" : "NO: " + text_at(lane, "note"),
-                   fmt::format("{}/{}", number_at(lane, "members_up"), list_at(lane, "members").size()),
-                   text_at(lane, "quorum"), text_at(lane, "committed"), text_at(lane, "applied"),
-                   text_at(lane, "sequencer"), text_at(lane, "engine")});
-    table.print(out);
-}
-
-void print_nodes(std::ostream& out, const json& answer, std::int64_t now_ms) {
-    Table table(
-        {"NODE", "SITE", "STATE", "SINCE", ">RTT", "DATA LINK", ">SENT", ">RECEIVED", "ADDRESS", "PROBLEM"});
-    for (const json& node : list_at(answer, "nodes")) {
-        const bool self = flag_at(node, "self");
-        const json& data = part_at(node, "data");
-        const std::string streams =
-            !data.is_object() ? "-"
-                              : fmt::format("{} streams, {}", number_at(data, "streams"),
-                                            flag_at(data, "up") ? text_at(data, "congestion") : "down");
-        table.add({text_at(node, "name"), text_at(node, "site"),
-                   self                  ? "this node"
-                   : flag_at(node, "up") ? "up"
-                                         : "DOWN",
-                   human_age(static_cast<std::int64_t>(number_at(node, "since_ms")), now_ms),
-                   self ? "-" : text_at(node, "rtt_ms") + " ms", streams,
-                   data.is_object() ? human_bytes(number_at(data, "bytes_sent")) : "-",
-                   data.is_object() ? human_bytes(number_at(data, "bytes_received")) : "-",
-                   text_at(node, "address"), text_at(node, "problem")});
+    std::string text(const std::string& name) const {
+        const auto found = texts.find(name);
+        return found == texts.end() ? "" : found->second;
     }
-    table.print(out);
-}
-
-/// Children under their parents, in the order they came.
-void add_branch(Table& table, const json& actors, const std::string& parent, std::size_t depth) {
-    constexpr std::size_t kDepthMax = 16; // no tree of ours is deeper; an answer with a circle must end
-    if (depth > kDepthMax) return;
-    for (const json& actor : actors) {
-        if (text_at(actor, "parent") != parent) continue;
-        const std::string path = text_at(actor, "path");
-        table.add({std::string(2 * depth, ' ') + path, text_at(actor, "state"), text_at(actor, "life"),
-                   text_at(actor, "restarts"),
-                   human_span(static_cast<std::int64_t>(number_at(actor, "uptime_ms"))),
-                   text_at(actor, "mailbox_depth"), text_at(actor, "mailbox_rejected"),
-                   human_span(static_cast<std::int64_t>(number_at(actor, "busy_ms"))),
-                   text_at(actor, "last_reason")});
-        if (!path.empty() && path != parent) add_branch(table, actors, path, depth + 1);
-    }
-}
-
-void print_tree(std::ostream& out, const json& answer) {
-    const json& actors = list_at(answer, "actors");
-    Table table(
-        {"ACTOR", "STATE", ">LIFE", ">RESTARTS", ">UP", ">MAILBOX", ">REJECTED", ">BUSY", "LAST END"});
-    // Roots are those whose parent is not listed.
-    std::vector<std::string> roots;
-    for (const json& actor : actors) {
-        const std::string parent = text_at(actor, "parent");
-        const auto is = [](const std::string& path) {
-            return [&](const json& a) { return text_at(a, "path") == path; };
-        };
-        const bool listed = std::any_of(actors.begin(), actors.end(), is(parent));
-        if (!listed && std::ranges::find(roots, parent) == roots.end()) roots.push_back(parent);
-    }
-    for (const std::string& root : roots) {
-        const bool named = !root.empty();
-        if (named) table.add({root});
-        add_branch(table, actors, root, named ? 1 : 0);
-    }
-    table.print(out);
-}
-
-void print_events(std::ostream& out, const json& answer, std::int64_t now_ms) {
-    Table table({">ID", "WHEN", "EVENT", "SUBJECT", "DETAIL"});
-    for (const json& event : list_at(answer, "events")) {
-        std::string detail;
-        const json& fields = part_at(event, "fields");
-        for (const auto& [name, value] : fields.items())
-            detail += (detail.empty() ? "" : " ") + name + "=" +
-                      (value.is_string() ? value.get<std::string>() : one_line(value));
-        table.add({text_at(event, "id"),
-                   human_age(static_cast<std::int64_t>(number_at(event, "time_ms")), now_ms),
-                   text_at(event, "name"), text_at(event, "subject"), detail});
-    }
-    table.print(out);
-}
-
-void print_members(std::ostream& out, const json& object) {
-    Table table({"", ""});
-    for (const auto& [name, value] : object.items())
-        table.add({name, text_at(object, name.c_str())});
-    table.print(out);
-}
-
-struct ActorName {
-    std::string node;
-    std::string path;
 };
 
-/// "site-b:manager/0" or "manager/0".
-ActorName parse_actor(const std::string& text) {
-    const std::size_t colon = text.find(':');
-    return colon == std::string::npos ? ActorName{"", text}
-                                      : ActorName{text.substr(0, colon), text.substr(colon + 1)};
+const Parameter* find_parameter(const OperatorVerb& verb, std::string_view name) {
+    const auto& parameters = verb.route.parameters;
+    const auto found = std::ranges::find(parameters, name, &Parameter::name);
+    return found == parameters.end() ? nullptr : &*found;
+}
+
+/// "actor.kill" as "actor kill".
+std::string typed_name(std::string name) {
+    std::ranges::replace(name, '.', ' ');
+    return name;
+}
+
+std::string flag_name(std::string name) {
+    std::ranges::replace(name, '_', '-');
+    return "--" + name;
+}
+
+bool has_actor(const OperatorVerb& verb) {
+    return find_parameter(verb, "path") != nullptr && kind_of(verb.name, "path") == "[NODE:]PATH";
+}
+
+/// "site-b:manager/0" names the node too.
+void split_actor(Typed& typed) {
+    std::string& path = typed.texts["path"];
+    const std::size_t colon = path.find(':');
+    if (colon == std::string::npos) return;
+    typed.texts["node"] = path.substr(0, colon);
+    path.erase(0, colon + 1);
 }
 
 std::string operator_name() {
@@ -153,38 +72,185 @@ std::string operator_name() {
     return fmt::format("{}@{}", user != nullptr ? user->pw_name : std::to_string(getuid()), host);
 }
 
-/// Typing the actor's name again, or --yes: killing the wrong one must not be one slip away.
-Outcome<void> confirm(Terminal& terminal, const std::string& verb, const std::string& actor, bool yes) {
-    if (yes) return {};
-    if (!terminal.in_is_terminal)
-        return give_up(Exit::usage,
-                       fmt::format("'actor {}' asks for a confirmation and there is no terminal", verb),
-                       "add --yes if you mean it");
-    terminal.err << fmt::format("Type {} again to {} it: ", actor, verb) << std::flush;
-    std::string typed;
-    std::getline(terminal.in, typed);
-    if (typed != actor) return give_up(Exit::failed, "not confirmed, nothing was done");
+/// The parameters that were given, as what they are.
+json arguments_of(const OperatorVerb& verb, const CLI::App& parser, const Typed& typed) {
+    json args = json::object();
+    for (const auto& [name, text] : typed.texts)
+        if (!text.empty()) args[name] = text;
+    for (const auto& [name, number] : typed.numbers)
+        if (parser.count(flag_name(name)) > 0) args[name] = number;
+    for (const auto& [name, flag] : typed.flags)
+        if (flag) args[name] = true;
+    if (verb.mutates && !typed.asked.reason.empty()) args["reason"] = typed.asked.reason;
+    if (verb.mutates && typed.asked.dry_run) args["dry_run"] = true;
+    return args;
+}
+
+/// The route's path with what goes into it, and the rest as its query.
+std::string question_path(const OperatorVerb& verb, json args) {
+    std::string path = verb.route.pattern;
+    if (path.ends_with('*')) {
+        const auto in_path = std::ranges::find(verb.route.parameters, "path", &Parameter::in);
+        const std::string name = in_path == verb.route.parameters.end() ? std::string("path") : in_path->name;
+        path.pop_back();
+        path += http::percent_encode_path(text_at(args, name.c_str()));
+        args.erase(name);
+    }
+    char separator = '?';
+    for (const auto& [name, value] : args.items()) {
+        path +=
+            fmt::format("{}{}={}", separator, name,
+                        http::percent_encode(value.is_string() ? value.get<std::string>() : value.dump()));
+        separator = '&';
+    }
+    return path;
+}
+
+/// What has to be typed again: the actor as it was named, the peer, or the node that the verb is for.
+Outcome<std::string> target_of(Context& context, const Typed& typed) {
+    const std::string node = typed.text("node");
+    if (const std::string path = typed.text("path"); !path.empty())
+        return node.empty() ? path : node + ":" + path;
+    if (const std::string peer = typed.text("peer"); !peer.empty()) return peer;
+    if (!node.empty()) return node;
+    const auto status = context.client.get("/v1/status");
+    if (!status) return std::unexpected(status.error());
+    return text_at(*status, "node");
+}
+
+Outcome<json> command_node(Context& context, const OperatorVerb& verb, const Presentation& look,
+                           const CLI::App& parser, Typed& typed) {
+    const std::string name = typed_name(verb.name);
+    if (verb.needs_reason)
+        if (auto given = require_reason(context.terminal, name, typed.asked); !given)
+            return std::unexpected(given.error());
+    if (look.confirms && !typed.asked.yes && !typed.asked.dry_run) {
+        const auto target = target_of(context, typed);
+        if (!target) return std::unexpected(target.error());
+        if (auto confirmed = confirm(context.terminal, name, *target, typed.asked); !confirmed)
+            return std::unexpected(confirmed.error());
+    }
+    json args = arguments_of(verb, parser, typed);
+    args["who"] = operator_name();
+    return context.client.post(verb.route.pattern, args);
+}
+
+/// An answer may say by itself that something is wrong.
+Outcome<void> judge(const std::string& verb, const json& answer) {
+    const json& ok = part_at(answer, "ok");
+    if (ok.is_boolean() && !ok.get<bool>())
+        return give_up(Exit::failed, fmt::format("{}: {}", verb, text_at(answer, "problem")));
+    if (verb == "health" && text_at(answer, "status") == "unhealthy")
+        return give_up(Exit::failed, "the node is unhealthy", "the checks that say NO name the part");
     return {};
 }
 
-Outcome<void> command_actor(Context& context, const std::string& verb, const std::string& actor, bool yes) {
-    const ActorName name = parse_actor(actor);
-    if (auto confirmed = confirm(context.terminal, verb, actor, yes); !confirmed) return confirmed;
-    const auto token = read_token(context.settings);
-    if (!token) return std::unexpected(token.error());
-    json body = {{"path", name.path}, {"who", operator_name()}};
-    if (!name.node.empty()) body["node"] = name.node;
-    const auto answer =
-        context.client.post("/v1/actors/" + verb, body, {{"Authorization", "Bearer " + *token}});
+Outcome<void> run(Context& context, const OperatorVerb& verb, const CLI::App& parser, Typed typed) {
+    const Presentation& look = presentation_of(verb.name);
+    if (has_actor(verb)) split_actor(typed);
+    const auto answer = verb.mutates
+                            ? command_node(context, verb, look, parser, typed)
+                            : context.client.get(question_path(verb, arguments_of(verb, parser, typed)));
     if (!answer) return std::unexpected(answer.error());
-    show(context.terminal, context.settings.format, *answer, "",
-         [&](std::ostream& out) { out << printable(text_at(*answer, "outcome")) << '\n'; });
-    return {};
+    const Look how{context.terminal.now_ms(), context.terminal.colours()};
+    show(context.terminal, context.settings.format, *answer, look.list, [&](std::ostream& out) {
+        const std::string outcome = text_at(*answer, "outcome");
+        if (look.print != nullptr)
+            look.print(out, *answer, how);
+        else if (verb.mutates && !outcome.empty())
+            out << printable(outcome) << '\n';
+        else
+            print_answer(out, *answer, look.columns, how);
+    });
+    return judge(verb.name, *answer);
 }
 
-/// A question whose answer is printed by `print`.
-template<class Print>
-Outcome<void> ask(Context& context, const std::string& path, const std::string& list, const Print& print) {
+/// Required texts stand in their order, as do those that the presentation names; everything else is a flag.
+void add_option(CLI::App& parser, const OperatorVerb& verb, const Parameter& parameter,
+                const std::shared_ptr<Typed>& typed) {
+    const Presentation& look = presentation_of(verb.name);
+    const std::string kind = kind_of(verb.name, parameter.name);
+    if (parameter.type == Parameter::Type::flag) {
+        parser.add_flag(flag_name(parameter.name), typed->flags[parameter.name], parameter.sentence);
+        return;
+    }
+    if (parameter.type == Parameter::Type::number) {
+        CLI::Option* option =
+            parser.add_option(flag_name(parameter.name), typed->numbers[parameter.name], parameter.sentence);
+        option->required(parameter.required)->type_name("N");
+        return;
+    }
+    const bool positional = parameter.required || look.is_positional(parameter.name);
+    const std::string name = positional ? kind : flag_name(parameter.name == "node" ? "on" : parameter.name);
+    CLI::Option* option = parser.add_option(name, typed->texts[parameter.name], parameter.sentence);
+    option->required(parameter.required);
+    if (!positional) option->type_name(kind);
+}
+
+bool is_common(const OperatorVerb& verb, const Parameter& parameter) {
+    return verb.mutates && (parameter.name == "dry_run" || parameter.name == "reason");
+}
+
+void add_common(CLI::App& parser, const OperatorVerb& verb, const std::shared_ptr<Typed>& typed) {
+    if (!verb.mutates) return;
+    parser.add_flag("--dry-run", typed->asked.dry_run, "Say what would be done, and do nothing");
+    parser
+        .add_option("--reason", typed->asked.reason,
+                    verb.needs_reason ? "Why, for the audit log; needed" : "Why, for the audit log")
+        ->type_name("TEXT");
+    if (presentation_of(verb.name).confirms)
+        parser.add_flag("--yes", typed->asked.yes, "Do not ask for a confirmation");
+}
+
+/// Without another place for it, the node stands behind the verb: `status site-b`.
+bool node_is_positional(const OperatorVerb& verb) {
+    const Presentation& look = presentation_of(verb.name);
+    return std::ranges::none_of(verb.route.parameters, [&](const Parameter& parameter) {
+        return (parameter.required && parameter.type == Parameter::Type::text) ||
+               look.is_positional(parameter.name);
+    });
+}
+
+void add_verb(CLI::App& app, std::vector<Verb>& verbs, const OperatorVerb& verb) {
+    const std::string name = typed_name(verb.name);
+    CLI::App* parser = add_parser(app, name, verb.route.sentence);
+    const auto typed = std::make_shared<Typed>();
+    const bool names_actor = has_actor(verb);
+    for (const Parameter& parameter : verb.route.parameters) {
+        if (is_common(verb, parameter)) continue;
+        if (parameter.name != "node")
+            add_option(*parser, verb, parameter, typed);
+        else if (node_is_positional(verb))
+            parser->add_option("NODE", typed->texts["node"], "Another node of the cluster, by name");
+        else if (!names_actor)
+            parser->add_option("--on", typed->texts["node"], "Another node of the cluster, by name")
+                ->type_name("NODE");
+    }
+    add_common(*parser, verb, typed);
+    const Presentation& look = presentation_of(verb.name);
+    const std::string example = name + (look.arguments.empty() ? "" : " " + look.arguments);
+    verbs.push_back({name, verb.route.sentence, example, parser,
+                     [&verb, parser, typed](Context& context) { return run(context, verb, *parser, *typed); },
+                     verb.mutates, verb.route.answer});
+}
+
+} // namespace
+
+CLI::App* add_parser(CLI::App& app, const std::string& name, const std::string& summary) {
+    const std::size_t blank = name.find(' ');
+    if (blank == std::string::npos) return app.add_subcommand(name, summary);
+    const std::string group = name.substr(0, blank);
+    const auto parents = app.get_subcommands([&](const CLI::App* at) { return at->get_name() == group; });
+    CLI::App* parent = parents.empty() ? nullptr : parents.front();
+    if (parent == nullptr) {
+        parent = app.add_subcommand(group, "");
+        parent->require_subcommand(1, 1);
+    }
+    return parent->add_subcommand(name.substr(blank + 1), summary);
+}
+
+Outcome<void> show_answer(Context& context, const std::string& path, const std::string& list,
+                          const std::function<void(std::ostream&, const json&)>& print) {
     const auto answer = context.client.get(path);
     if (!answer) return std::unexpected(answer.error());
     show(context.terminal, context.settings.format, *answer, list,
@@ -192,93 +258,10 @@ Outcome<void> ask(Context& context, const std::string& path, const std::string& 
     return {};
 }
 
-void add_questions(CLI::App& app, std::vector<Verb>& verbs) {
-    const auto node = std::make_shared<std::string>();
-    const auto add = [&](const char* name, const char* summary) {
-        CLI::App* parser = app.add_subcommand(name, summary);
-        return parser;
-    };
-    CLI::App* status = add("status", "Show how a node is doing.");
-    status->add_option("NODE", *node, "Another node of the cluster, by name");
-    verbs.push_back({"status", status->get_description(), "status site-b", status, [node](Context& context) {
-                         return ask(context, with_node("/v1/status", *node), "", print_status);
-                     }});
-    CLI::App* nodes = add("nodes", "List the nodes of the cluster as this one sees them.");
-    verbs.push_back({"nodes", nodes->get_description(), "nodes -o json", nodes, [](Context& context) {
-                         return ask(context, "/v1/nodes", "nodes",
-                                    [&](std::ostream& out, const json& answer) {
-                                        print_nodes(out, answer, context.terminal.now_ms());
-                                    });
-                     }});
-    CLI::App* tree = add("tree", "Show the actors of a node under their supervisors.");
-    tree->add_option("NODE", *node, "Another node of the cluster, by name");
-    verbs.push_back({"tree", tree->get_description(), "tree site-b", tree, [node](Context& context) {
-                         return ask(context, with_node("/v1/tree", *node), "actors", print_tree);
-                     }});
-}
-
-void add_events(CLI::App& app, std::vector<Verb>& verbs) {
-    struct Choice {
-        std::string node;
-        std::optional<std::uint64_t> after;
-        std::uint64_t limit = 100;
-    };
-    const auto choice = std::make_shared<Choice>();
-    CLI::App* events = app.add_subcommand("events", "Show what happened on a node, oldest first.");
-    events->add_option("NODE", choice->node, "Another node of the cluster, by name");
-    events->add_option("--after", choice->after,
-                       "Only events with a higher id than this; without, the latest");
-    events->add_option("--limit", choice->limit, "At most so many")->check(CLI::Range(1, 1000));
-    verbs.push_back(
-        {"events", events->get_description(), "events --limit 20", events, [choice](Context& context) {
-             std::string path = fmt::format("/v1/events?limit={}", choice->limit);
-             if (choice->after) path += fmt::format("&after={}", *choice->after);
-             if (!choice->node.empty()) path += "&node=" + http::percent_encode(choice->node);
-             return ask(context, path, "events", [&](std::ostream& out, const json& answer) {
-                 print_events(out, answer, context.terminal.now_ms());
-             });
-         }});
-}
-
-void add_actor(CLI::App& app, std::vector<Verb>& verbs) {
-    CLI::App* actor = app.add_subcommand("actor", "Look at one actor, kill it or restart it.");
-    actor->require_subcommand(1, 1);
-    const auto name = std::make_shared<std::string>();
-    const auto yes = std::make_shared<bool>(false);
-    const auto add = [&](const char* verb, const char* summary) {
-        CLI::App* parser = actor->add_subcommand(verb, summary);
-        parser
-            ->add_option("[NODE:]PATH", *name,
-                         "An actor as 'tree' names it, e.g. manager/0 or site-b:manager/0")
-            ->required();
-        return parser;
-    };
-    CLI::App* shown = add("show", "Show one actor.");
-    verbs.push_back(
-        {"actor show", shown->get_description(), "actor show manager/0", shown, [name](Context& context) {
-             const ActorName parsed = parse_actor(*name);
-             const auto path = "/v1/actors/" + http::percent_encode_path(parsed.path);
-             return ask(context, with_node(path, parsed.node), "", print_members);
-         }});
-    const std::pair<std::string, const char*> commands[] = {
-        {"kill", "End an actor as a crash would; its supervisor brings it back."},
-        {"restart", "End an actor in an orderly way; its supervisor brings it back."}};
-    for (const auto& [verb, summary] : commands) {
-        CLI::App* parser = add(verb.c_str(), summary);
-        parser->add_flag("--yes", *yes, "Do not ask for a confirmation");
-        verbs.push_back({"actor " + verb, summary, "actor " + verb + " site-b:manager/0 --yes", parser,
-                         [name, yes, verb = verb](Context& context) {
-                             return command_actor(context, verb, *name, *yes);
-                         }});
-    }
-}
-
-} // namespace
-
 void add_operator_verbs(CLI::App& app, std::vector<Verb>& verbs) {
-    add_questions(app, verbs);
-    add_actor(app, verbs);
-    add_events(app, verbs);
+    for (const OperatorVerb& verb : gateway::operator_verbs())
+        if (std::ranges::find(verbs, typed_name(verb.name), &Verb::name) == verbs.end())
+            add_verb(app, verbs, verb);
 }
 
 } // namespace dwcp::shell

@@ -15,7 +15,39 @@ const json& part_at(const json& object, const char* name) {
     return found == object.end() ? nothing : *found;
 }
 
-std::string one_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+namespace {
+
+std::string harmless(const json& value, int indent) {
+    return escape_for_terminal(value.dump(indent, ' ', false, json::error_handler_t::replace),
+                               Escape::as_json);
+}
+
+} // namespace
+
+std::string one_line(const json& value) { return harmless(value, -1); }
+
+std::optional<std::string> Terminal::ask(const std::string& question) {
+    if (ask_line) return ask_line(question);
+    err << question << std::flush;
+    std::string line;
+    if (!std::getline(in, line)) return std::nullopt;
+    return line;
+}
+
+bool Terminal::colours() const {
+    const auto no_color = environment("NO_COLOR");
+    return out_is_terminal && (!no_color || no_color->empty()) && environment("TERM") != "dumb";
+}
+
+std::string coloured(const std::string& text, Colour colour, bool wanted) {
+    if (!wanted || colour == Colour::plain) return text;
+    const char* code = colour == Colour::good       ? "32"
+                       : colour == Colour::doubtful ? "33"
+                       : colour == Colour::bad      ? "31"
+                       : colour == Colour::strong   ? "1"
+                                                    : "2";
+    return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
+}
 
 void show(Terminal& terminal, Format format, const json& answer, const std::string& list,
           const std::function<void(std::ostream&)>& as_table) {
@@ -24,7 +56,7 @@ void show(Terminal& terminal, Format format, const json& answer, const std::stri
         as_table(terminal.out);
         break;
     case Format::json:
-        terminal.out << answer.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+        terminal.out << harmless(answer, 2) << '\n';
         break;
     case Format::ndjson:
         if (list.empty())
@@ -36,9 +68,11 @@ void show(Terminal& terminal, Format format, const json& answer, const std::stri
     }
 }
 
-void show_failure(std::ostream& err, const Failure& failure) {
-    err << "error: " << failure.message << '\n';
-    if (!failure.remedy.empty()) err << "  try: " << failure.remedy << '\n';
+void show_failure(Terminal& terminal, const Failure& failure, const std::string& where) {
+    const std::string label = coloured("error:", Colour::bad, terminal.err_is_terminal && terminal.colours());
+    terminal.err << where << (where.empty() ? "" : ": ") << label << ' ' << printable_lines(failure.message)
+                 << '\n';
+    if (!failure.remedy.empty()) terminal.err << "  try: " << printable_lines(failure.remedy) << '\n';
 }
 
 std::string text_at(const json& object, const char* name) {

@@ -1,12 +1,10 @@
 #include "ops/shell/partial_file.hpp"
 
+#include "ops/shell/interrupt.hpp"
+
 #include <fmt/format.h>
 
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,19 +13,6 @@
 
 namespace dwcp::shell {
 namespace {
-
-// What the signal handler removes: it may only use what is async-signal-safe.
-std::array<char, 4096> unfinished_path{};
-std::atomic<bool> unfinished{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-void on_interrupt(int signal) {
-    if (unfinished) unlink(unfinished_path.data());
-    constexpr char kClear[] = "\r\n";
-    if (isatty(STDERR_FILENO) != 0) [[maybe_unused]]
-        const auto written = ::write(STDERR_FILENO, kClear, sizeof kClear - 1);
-    _exit(128 + signal);
-}
 
 std::unexpected<Failure> refused(const std::string& what, const std::string& path, int error) {
     return give_up(Exit::failed, fmt::format("cannot {} {}: {}", what, path, std::strerror(error)),
@@ -44,32 +29,26 @@ mode_t usual_mode() {
 
 } // namespace
 
-void install_interrupt_handler() {
-    struct sigaction action {};
-    action.sa_handler = on_interrupt;
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-}
-
 Outcome<std::unique_ptr<PartialFile>> PartialFile::create(const std::string& path) {
     std::string temporary = path + ".part-XXXXXX";
-    if (temporary.size() >= unfinished_path.size()) return refused("create", path, ENAMETOOLONG);
     const int fd = mkostemp(temporary.data(), O_CLOEXEC);
     if (fd < 0) return refused("create a file beside", path, errno);
+    if (!remove_on_interrupt(temporary)) {
+        close(fd);
+        unlink(temporary.c_str());
+        return refused("create", path, ENAMETOOLONG);
+    }
     return std::unique_ptr<PartialFile>(new PartialFile(path, std::move(temporary), fd));
 }
 
 PartialFile::PartialFile(std::string path, std::string temporary, int fd)
-    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {
-    std::memcpy(unfinished_path.data(), temporary_.c_str(), temporary_.size() + 1);
-    unfinished = true;
-}
+    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
 
 PartialFile::~PartialFile() {
     if (fd_ < 0) return;
     close(fd_);
     unlink(temporary_.c_str());
-    unfinished = false;
+    remove_on_interrupt("");
 }
 
 Outcome<void> PartialFile::write(ByteView bytes) {
@@ -89,10 +68,10 @@ Outcome<void> PartialFile::finish() {
     if (!closed || rename(temporary_.c_str(), path_.c_str()) != 0) {
         const int error = errno;
         unlink(temporary_.c_str());
-        unfinished = false;
+        remove_on_interrupt("");
         return refused("write", path_, error);
     }
-    unfinished = false;
+    remove_on_interrupt("");
     return {};
 }
 

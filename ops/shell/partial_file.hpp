@@ -1,7 +1,6 @@
 // A file that appears under its name only when it is complete.
 //
-// One at a time in a process: while it exists, an interrupt (SIGINT, SIGTERM) removes it before the program
-// ends.
+// One at a time in a process: while it exists, an interrupt that ends the program removes it (interrupt.hpp).
 #pragma once
 
 #include "ops/shell/failure.hpp"
@@ -11,10 +10,6 @@
 #include <string>
 
 namespace dwcp::shell {
-
-/// After this, SIGINT and SIGTERM remove an unfinished file and end the program with 128 + the signal's
-/// number.
-void install_interrupt_handler();
 
 class PartialFile {
   public:

@@ -1,6 +1,10 @@
 // The shell's commands against a real HTTP server with a fake node behind it.
+#include "actors/gateway/operator_verbs.hpp"
 #include "actors/gateway/routes.hpp"
+#include "ops/shell/parser.hpp"
+#include "ops/shell/presentation.hpp"
 #include "ops/shell/shell.hpp"
+#include "ops/shell/words.hpp"
 #include "protocols/base/random.hpp"
 #include "tests/unit/http/fake_backend.hpp"
 #include "tests/unit/http/gate.hpp"
@@ -388,8 +392,7 @@ TEST_CASE_METHOD(Fixture, "a node that does not answer in time is a timeout") {
 
 TEST_CASE_METHOD(Fixture, "wrong usage is exit code 2 with a hint") {
     for (const std::vector<std::string>& arguments :
-         std::vector<std::vector<std::string>>{{},
-                                               {"-c"},
+         std::vector<std::vector<std::string>>{{"-c"},
                                                {"-c", ""},
                                                {"-c", "status", "-c", "status"},
                                                {"-c", "put 'a"},
@@ -413,16 +416,115 @@ TEST_CASE_METHOD(Fixture, "wrong usage is exit code 2 with a hint") {
 TEST_CASE_METHOD(Fixture, "help explains every verb with an example") {
     CHECK(run_bare({"help"}, {}) == 0);
     const std::string overview = out;
-    for (const char* verb : {"status", "nodes", "tree", "actor show", "actor kill", "actor restart", "put",
-                             "get", "ls", "rm", "events"}) {
-        CHECK(has(overview, verb));
-        CHECK(run_bare({"-c", std::string("help ") + verb}, {}) == 0);
-        CHECK(has(out, std::string("example: dwcp-shell ") + verb));
+    const shell::Parser parser;
+    CHECK(parser.verbs.size() > gateway::operator_verbs().size());
+    for (const shell::Verb& verb : parser.verbs) {
+        CAPTURE(verb.name);
+        CHECK(has(overview, verb.name));
+        CHECK(run_bare({"-c", "help " + verb.name}, {}) == 0);
+        CHECK(has(out, "example: dwcp-shell " + verb.name));
+        CHECK(has(out, "-o json: "));
+        // The example is one that the parser takes.
+        shell::Parser again;
+        CHECK(again.parse(*shell::split_words(verb.example)));
+        CHECK(again.parsed() != nullptr);
     }
     CHECK(run_bare({"put", "--help"}, {}) == 0);
     CHECK(has(out, "usage: dwcp-shell put FILE KEY"));
+    CHECK(run_bare({"help", "watch"}, {}) == 0);
+    CHECK(has(out, "example: dwcp-shell watch"));
     CHECK(run_bare({"--help"}, {}) == 0);
     CHECK(out == overview);
+    CHECK(run_bare({"--version"}, {}) == 0);
+    CHECK(out.starts_with("dwcp-shell "));
+}
+
+TEST_CASE_METHOD(Fixture, "every operator verb has its way of being shown") {
+    for (const auto& verb : gateway::operator_verbs()) {
+        CAPTURE(verb.name);
+        if (verb.name == "events" || verb.name == "bundle") continue; // commands of their own
+        CHECK(shell::presentation_of(verb.name).verb == verb.name);
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "a verb that overrides needs a reason, asks for it, and can be tried dry") {
+    backend.on_admin = [](const std::string&, const json&) -> Result<json> {
+        return json{{"outcome", "done"}};
+    };
+    const auto running = start();
+    const std::string token = directory / "token";
+    const auto command = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), {"--token-file", token, "actor", "quarantine", "compression/0"});
+        return run(more);
+    };
+    CHECK(command({"--yes"}) == 2);
+    CHECK(has(err, "--reason"));
+    CHECK(backend.admin_calls.empty());
+    terminal = true;
+    input = "spoils blocks\ncompression/0\n";
+    CHECK(command({}) == 0);
+    CHECK(backend.admin_calls.back().second["reason"] == "spoils blocks");
+    terminal = false;
+    CHECK(command({"--dry-run", "--reason", "why"}) == 0);
+    CHECK(backend.admin_calls.back().second["dry_run"] == true);
+}
+
+TEST_CASE_METHOD(Fixture, "an object is removed dry without being removed") {
+    const auto running = start();
+    CHECK(run({"put", file("f", "abc"), "k"}) == 0);
+    CHECK(run({"rm", "k", "--dry-run"}) == 0);
+    CHECK(out == "would remove k, 3 B\n");
+    CHECK(run({"rm", "nope", "--dry-run"}) == 1);
+    CHECK(run({"get", "k", "-"}) == 0);
+    CHECK(run({"rm", "k"}) == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a script stops at the first failure, with its place, or goes on if told to") {
+    backend.on_admin = [](const std::string& verb, const json&) -> Result<json> {
+        if (verb == "tree") return fail(Errc::unavailable, "away", "later");
+        return json{{"node", "site-a"}};
+    };
+    const auto running = start();
+    const std::string script = file(
+        "script", "#!/usr/bin/env -S dwcp-shell -f\n\n  # what it does\nstatus -o ndjson\r\ntree\nstatus -o "
+                  "ndjson\nquit\nnope\n");
+    const std::string line = "{\"node\":\"site-a\"}\n";
+    CHECK(run({"-f", script}) == 3);
+    CHECK(out == line);
+    CHECK(err == script + ":5: error: away\n  try: later\n");
+    CHECK(run({"-f", script, "--keep-going"}) == 7);
+    CHECK(out == line + line);
+    input = "tree\nnope\n";
+    CHECK(run({"--keep-going"}) == 3);
+    CHECK(has(err, "stdin:2: error: there is no command 'nope'"));
+    input = "put 'a\n";
+    CHECK(run({}) == 2);
+    input = "";
+    CHECK(run({}) == 0);
+    CHECK(run({"-f", directory / "missing"}) == 2);
+    CHECK(run({"-f", script, "status"}) == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "watch repeats what only looks") {
+    backend.on_admin = [](const std::string&, const json&) -> Result<json> { return json{{"node", "a"}}; };
+    const auto running = start();
+    CHECK(run({"watch", "-n", "0.1", "--count", "3", "status", "site-b", "-o", "ndjson"}) == 0);
+    CHECK(out == "{\"node\":\"a\"}\n{\"node\":\"a\"}\n{\"node\":\"a\"}\n");
+    CHECK(backend.admin_calls.size() == 3);
+    CHECK(backend.admin_calls.back().second == json{{"node", "site-b"}});
+    for (const char* command : {"watch", "watch drain", "watch rm k", "watch nope", "watch watch status"}) {
+        CAPTURE(command);
+        CHECK(run({"-c", command}) == 2);
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "a transaction is submitted once by its id") {
+    const auto running = start();
+    CHECK(run({"-c", "tx submit 'pay 5 to Ann' --id pay-1"}) == 0);
+    CHECK(has(out, "pay-1 is committed as 12 B"));
+    CHECK(run({"tx", "submit"}) == 2);
+    CHECK(run({"tx", "submit", "--file", file("payload", "x"), "--id", "pay-2", "-o", "json"}) == 0);
+    CHECK(json::parse(out)["id"] == "pay-2");
 }
 
 TEST_CASE_METHOD(Fixture, "an interrupt in the middle of a download leaves no file") {

@@ -75,7 +75,18 @@ TEST_CASE("numbers are shown in units that people read") {
     CHECK(human_span(172'800'000) == "2 d");
     CHECK(human_age(1'000, 4'000) == "3 s ago");
     CHECK(human_age(4'001, 4'000) == "now");
-    CHECK(printable("a\x1b[31mb\n") == "a?[31mb?");
+    CHECK(printable("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a");
+    // DEL, C1 (CSI), writing direction, bytes that are no UTF-8, and what is harmless.
+    CHECK(printable("\x7f\xc2\x9b"
+                    "31m") == "\\x7f\\x9b31m");
+    CHECK(printable("a\u202eb\u2066c\u200f") == "a\\u202eb\\u2066c\\u200f");
+    CHECK(printable("\xff\xc3\xe2\x82") == "\\xff\\xc3\\xe2\\x82");
+    CHECK(printable("\xc0\x9b\xed\xa0\x80") == "\\xc0\\x9b\\xed\\xa0\\x80");
+    CHECK(printable("grüße 日本 😀") == "grüße 日本 😀");
+    CHECK(printable_lines("a\nb\x1b") == "a\nb\\x1b");
+    const nlohmann::json sly = {{"x", "a\u202e\x7f\u009b"}};
+    CHECK(one_line(sly) == R"({"x":"a\u202e\u007f\u009b"})");
+    CHECK(nlohmann::json::parse(one_line(sly)) == sly);
 }
 
 TEST_CASE("a table is aligned by characters and steers no terminal") {
@@ -86,7 +97,7 @@ TEST_CASE("a table is aligned by characters and steers no terminal") {
     table.print(out);
     CHECK(out.str() == "NAME    SIZE  TYPE\n"
                        "grüße      1  x\n"
-                       "a?     12345\n");
+                       "a\\x1b  12345\n");
 }
 
 TEST_CASE("an answer is shown as it is, a line for each object, or as a table") {
@@ -115,15 +126,22 @@ TEST_CASE("an answer is shown as it is, a line for each object, or as a table") 
 }
 
 TEST_CASE("a node is named by host and port in the usual ways") {
-    const auto node = [](const char* text) { return parse_node(text).value(); };
     using Address = std::pair<std::string, std::uint16_t>;
+    const auto node = [](const char* text) {
+        const auto parsed = parse_node(text).value();
+        return Address{parsed.host, parsed.port};
+    };
+    CHECK(node("https://10.0.0.1:80") == Address{"10.0.0.1", 80});
+    CHECK(parse_node("https://a")->tls == true);
+    CHECK(parse_node("http://a")->tls == false);
+    CHECK_FALSE(parse_node("a")->tls);
     CHECK(node("127.0.0.1:80") == Address{"127.0.0.1", 80});
     CHECK(node("http://localhost:8102/") == Address{"localhost", 8102});
     CHECK(node("localhost") == Address{"localhost", 8101});
     CHECK(node("[::1]:80") == Address{"::1", 80});
     CHECK(node("[::1]") == Address{"::1", 8101});
     for (const char* text :
-         {"", ":80", "a:", "a:0", "a:65536", "a:x", "https://a", "[::1", "[::1]80", "http://"}) {
+         {"", ":80", "a:", "a:0", "a:65536", "a:x", "https://", "[::1", "[::1]80", "http://"}) {
         CAPTURE(text);
         CHECK(parse_node(text).error().exit == Exit::usage);
     }
@@ -144,7 +162,8 @@ TEST_CASE("options win over a configuration, that over the environment, that ove
     auto settings = resolve_settings(options, environment_of({})).value();
     CHECK(settings.address() == "127.0.0.1:8101");
     CHECK(settings.token_file.empty());
-    CHECK(read_token(settings).error().exit == Exit::denied);
+    CHECK(settings.token.empty());
+    CHECK_FALSE(settings.tls);
     settings = resolve_settings(options, environment).value();
     CHECK(settings.address() == "localhost:9100");
     CHECK(settings.token_file == "/env/token");
@@ -159,7 +178,31 @@ TEST_CASE("options win over a configuration, that over the environment, that ove
     std::ofstream(options.token_file) << "secret\n";
     settings = resolve_settings(options, environment).value();
     CHECK(settings.address() == "[::1]:9200");
-    CHECK(read_token(settings).value() == "secret");
+    CHECK(settings.token == "secret");
+    // A token is not shown to other machines in the clear.
+    options.node = "10.0.0.1:9200";
+    CHECK(resolve_settings(options, environment)->token.empty());
+    options.node = "https://10.0.0.1:9200";
+    CHECK(resolve_settings(options, environment)->token == "secret");
+    options.token_file = directory / "missing";
+    CHECK(resolve_settings(options, environment).error().exit == Exit::denied);
+    options.token_file.clear();
+    options.certificate_file = file;
+    CHECK(resolve_settings(options, environment).error().exit == Exit::usage);
+    options.key_file = file;
+    options.ca_file = file;
+    settings = resolve_settings(options, environment).value();
+    CHECK(settings.tls);
+    CHECK(settings.url() == "https://10.0.0.1:9200");
+    // What is kept for its owner is used without being named.
+    std::filesystem::create_directories(directory / "dwcp");
+    for (const char* name : {"ca.crt", "client.crt", "client.key"})
+        std::ofstream(directory / "dwcp" / name) << "x";
+    GlobalOptions bare;
+    bare.node = "https://a";
+    settings = resolve_settings(bare, environment_of({{"XDG_CONFIG_HOME", directory}})).value();
+    CHECK(settings.ca_file == directory / "dwcp" / "ca.crt");
+    CHECK(settings.certificate_file == directory / "dwcp" / "client.crt");
     options.config_file = directory / "missing.toml";
     CHECK(resolve_settings(options, environment).error().exit == Exit::usage);
     for (const double seconds : {0.0, -1.0, 1e9, std::numeric_limits<double>::quiet_NaN()}) {

@@ -1,0 +1,117 @@
+#include "ops/shell/presentation.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+#include <vector>
+
+namespace dwcp::shell {
+namespace {
+
+const std::vector<Presentation>& presentations() {
+    static const std::vector<Presentation> all = {
+        {.verb = "status", .arguments = "site-b", .print = print_status},
+        {.verb = "nodes", .arguments = "-o json", .list = "nodes", .print = print_nodes},
+        {.verb = "tree", .arguments = "site-b", .list = "actors", .print = print_tree},
+        {.verb = "health", .arguments = "site-b", .list = "checks", .print = print_health},
+        {.verb = "whoami", .arguments = ""},
+        {.verb = "metrics",
+         .arguments = "mailbox --limit 20",
+         .list = "series",
+         .columns = "name labels value",
+         .optional = "grep"},
+        {.verb = "mailbox.top",
+         .arguments = "--by busy --limit 5",
+         .list = "actors",
+         .columns = "path depth rejected busy_ms busy_ratio"},
+        {.verb = "actor.show", .arguments = "site-b:manager/0"},
+        {.verb = "actor.trace",
+         .arguments = "manager/0 --seconds 30",
+         .list = "messages",
+         .columns = "time_ms type duration_us outcome"},
+        {.verb = "actor.kill", .arguments = "site-b:manager/0 --yes", .confirms = true},
+        {.verb = "actor.restart", .arguments = "manager/0 --reason 'after a change'", .confirms = true},
+        {.verb = "actor.quarantine",
+         .arguments = "compression/0 --reason 'it spoils blocks'",
+         .confirms = true},
+        {.verb = "actor.resume", .arguments = "compression/0"},
+        {.verb = "drain", .arguments = "site-b --reason 'new disk'", .confirms = true},
+        {.verb = "undrain", .arguments = "site-b"},
+        {.verb = "log.level", .arguments = "debug --seconds 60"},
+        {.verb = "config.show",
+         .arguments = "log.",
+         .list = "keys",
+         .columns = "key value default source live unit",
+         .optional = "grep"},
+        {.verb = "config.diff",
+         .arguments = "site-b",
+         .list = "keys",
+         .columns = "key running file default live needs"},
+        {.verb = "config.explain", .arguments = "data.streams_max"},
+        {.verb = "config.reload", .arguments = "--dry-run", .columns = "key was value"},
+        {.verb = "audit.list",
+         .arguments = "--limit 20",
+         .list = "records",
+         .columns = "n time_ms kind of by verb args reason dry_run result"},
+        {.verb = "audit.verify", .arguments = "site-b"},
+        {.verb = "chaos.status",
+         .arguments = "",
+         .list = "faults",
+         .columns = "id kind target ends_in_s reason hits"},
+        {.verb = "chaos.kill", .arguments = "manager/0 --reason drill", .confirms = true, .optional = "path"},
+        {.verb = "chaos.pause", .arguments = "manager/0 --seconds 5 --reason drill", .confirms = true},
+        {.verb = "chaos.delay",
+         .arguments = "site-b --milliseconds 200 --seconds 30 --reason drill",
+         .confirms = true},
+        {.verb = "chaos.drop",
+         .arguments = "site-b --percent 20 --seconds 30 --reason drill",
+         .confirms = true},
+        {.verb = "chaos.corrupt",
+         .arguments = "site-b --percent 5 --seconds 30 --reason drill",
+         .confirms = true},
+        {.verb = "chaos.fill-disk",
+         .arguments = "--leave-bytes 100000000 --seconds 60 --reason drill",
+         .confirms = true},
+        {.verb = "chaos.stop", .arguments = "--id 3"},
+        {.verb = "backup.now", .arguments = "cluster --reason 'before the upgrade'", .optional = "scope"},
+        {.verb = "backup.list",
+         .arguments = "site-b",
+         .list = "backups",
+         .columns = "id node created_ms files bytes pause_ms"},
+        {.verb = "backup.show", .arguments = "20261124-085512-site-a"},
+        {.verb = "backup.verify", .arguments = "20261124-085512-site-a"},
+    };
+    return all;
+}
+
+constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
+    {"path", "[NODE:]PATH"},
+    {"node", "NODE"},
+    {"peer", "NODE"},
+    {"key", "CONFIG-KEY"},
+    {"level", "trace|debug|info|warn|error|off"},
+    {"by", "depth|busy|rejected"},
+    {"link", "control|data|both"},
+    {"scope", "node|cluster"},
+};
+
+} // namespace
+
+const Presentation& presentation_of(std::string_view verb) {
+    static const Presentation none{};
+    const auto found = std::ranges::find(presentations(), verb, &Presentation::verb);
+    return found == presentations().end() ? none : *found;
+}
+
+std::string kind_of(std::string_view verb, std::string_view parameter) {
+    if (verb.starts_with("backup.") && parameter == "path") return "ID";
+    const auto* const found = std::ranges::find(kKinds, parameter, [](const auto& row) { return row.first; });
+    if (found != std::end(kKinds)) return std::string(found->second);
+    std::string name(parameter);
+    std::ranges::transform(name, name.begin(), [](unsigned char c) {
+        return c == '_' ? '-' : static_cast<char>(std::toupper(c));
+    });
+    return name;
+}
+
+} // namespace dwcp::shell

@@ -1,0 +1,251 @@
+#include "ops/shell/printers.hpp"
+
+#include "ops/shell/output.hpp"
+#include "ops/shell/table.hpp"
+#include "ops/shell/units.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <sstream>
+
+namespace dwcp::shell {
+namespace {
+
+using nlohmann::json;
+
+/// Milliseconds since 1970 and spans of them have the same ending; what lies before 2001 is a span.
+constexpr std::int64_t kLeastTimeMs = 1'000'000'000'000;
+
+Colour colour_of(const std::string& state) {
+    if (state == "healthy" || state == "running" || state == "up") return Colour::good;
+    if (state == "degraded" || state == "draining") return Colour::doubtful;
+    return state == "unhealthy" || state == "down" ? Colour::bad : Colour::plain;
+}
+
+std::string joined(const json& list) {
+    std::string text;
+    for (const json& entry : list)
+        text += (text.empty() ? "" : ", ") + (entry.is_string() ? entry.get<std::string>() : one_line(entry));
+    return text;
+}
+
+bool is_table(const json& value) {
+    return value.is_array() && !value.empty() &&
+           std::all_of(value.begin(), value.end(), [](const json& entry) { return entry.is_object(); });
+}
+
+/// "busy_ms" as "BUSY": the unit stands beside each number.
+std::string heading(const std::string& name, bool right) {
+    std::string text = name;
+    for (const char* unit : {"_ms", "_bytes", "_us", "_s"})
+        if (text.ends_with(unit) && text.size() > std::string(unit).size()) {
+            text.resize(text.size() - std::string(unit).size());
+            break;
+        }
+    std::ranges::transform(text, text.begin(), [](unsigned char c) {
+        return c == '_' ? ' ' : static_cast<char>(std::toupper(c));
+    });
+    return (right ? ">" : "") + text;
+}
+
+std::vector<std::string> columns_of(const json& list, const std::string& wanted) {
+    std::vector<std::string> names;
+    std::istringstream words(wanted);
+    for (std::string name; words >> name;)
+        names.push_back(name);
+    if (!names.empty()) return names;
+    std::set<std::string> all;
+    for (const json& entry : list)
+        for (const auto& [name, value] : entry.items())
+            all.insert(name);
+    return {all.begin(), all.end()};
+}
+
+void print_list(std::ostream& out, const json& list, const std::string& columns, const Look& look) {
+    const auto names = columns_of(list, columns);
+    std::vector<std::string> headings;
+    for (const auto& name : names)
+        headings.push_back(heading(name, std::all_of(list.begin(), list.end(), [&](const json& entry) {
+                                       const json& value = part_at(entry, name.c_str());
+                                       return value.is_number() || value.is_null();
+                                   })));
+    Table table(headings);
+    for (const json& entry : list) {
+        std::vector<std::string> cells;
+        for (const auto& name : names)
+            cells.push_back(shown_value(name, part_at(entry, name.c_str()), look.now_ms));
+        table.add(std::move(cells));
+    }
+    table.print(out);
+}
+
+/// Children under their parents, in the order they came.
+void add_branch(Table& table, const json& actors, const std::string& parent, std::size_t depth) {
+    constexpr std::size_t kDepthMax = 16; // no tree of ours is deeper; an answer with a circle must end
+    if (depth > kDepthMax) return;
+    for (const json& actor : actors) {
+        if (text_at(actor, "parent") != parent) continue;
+        const std::string path = text_at(actor, "path");
+        table.add({std::string(2 * depth, ' ') + path, text_at(actor, "state"), text_at(actor, "life"),
+                   text_at(actor, "restarts"),
+                   human_span(static_cast<std::int64_t>(number_at(actor, "uptime_ms"))),
+                   text_at(actor, "mailbox_depth"), text_at(actor, "mailbox_rejected"),
+                   human_span(static_cast<std::int64_t>(number_at(actor, "busy_ms"))),
+                   text_at(actor, "last_reason")});
+        if (!path.empty() && path != parent) add_branch(table, actors, path, depth + 1);
+    }
+}
+
+} // namespace
+
+void print_status(std::ostream& out, const json& status, const Look&) {
+    Table facts({"", ""});
+    facts.add({"node", fmt::format("{} (site {}, cluster {})", text_at(status, "node"),
+                                   text_at(status, "site"), text_at(status, "cluster"))});
+    facts.add({"state", text_at(status, "state") + ", " + text_at(status, "health")});
+    facts.add({"up for", human_span(static_cast<std::int64_t>(number_at(status, "uptime_s") * 1000))});
+    facts.add({"version", text_at(status, "version")});
+    facts.add({"actors", fmt::format("{}, {} restarts", number_at(status, "actors"),
+                                     number_at(status, "restarts_total"))});
+    const json& workloads = part_at(status, "workloads");
+    facts.add({"workloads", fmt::format("{} open, {} sealed, {} committed, {} failed",
+                                        number_at(workloads, "open"), number_at(workloads, "sealed"),
+                                        number_at(workloads, "committed"), number_at(workloads, "failed"))});
+    const json& store = part_at(status, "store");
+    facts.add(
+        {"store",
+         fmt::format("{} of blocks, {} free, {} corruptions", human_bytes(number_at(store, "blocks_bytes")),
+                     human_bytes(number_at(store, "disk_free_bytes")), number_at(store, "corruptions"))});
+    facts.print(out);
+    Table alerts({"ALERT", "SEVERITY", "DETAIL"});
+    for (const json& alert : list_at(status, "alerts"))
+        alerts.add({text_at(alert, "name"), text_at(alert, "severity"), text_at(alert, "detail")});
+    if (alerts.rows() > 0) {
+        out << '\n';
+        alerts.print(out);
+    }
+    const json& lanes = list_at(status, "lanes");
+    if (lanes.empty()) return;
+    out << '\n';
+    Table table(
+        {"LANE", "AVAILABLE", ">MEMBERS UP", ">QUORUM", ">COMMITTED", ">APPLIED", "SEQUENCER", "ENGINE"});
+    for (const json& lane : lanes)
+        table.add({text_at(lane, "lane"), flag_at(lane, "available") ? "yes" : "NO: " + text_at(lane, "note"),
+                   fmt::format("{}/{}", number_at(lane, "members_up"), list_at(lane, "members").size()),
+                   text_at(lane, "quorum"), text_at(lane, "committed"), text_at(lane, "applied"),
+                   text_at(lane, "sequencer"), text_at(lane, "engine")});
+    table.print(out);
+}
+
+void print_nodes(std::ostream& out, const json& answer, const Look& look) {
+    Table table(
+        {"NODE", "SITE", "STATE", "SINCE", ">RTT", "DATA LINK", ">SENT", ">RECEIVED", "ADDRESS", "PROBLEM"});
+    for (const json& node : list_at(answer, "nodes")) {
+        const bool self = flag_at(node, "self");
+        const json& data = part_at(node, "data");
+        const std::string streams =
+            !data.is_object() ? "-"
+                              : fmt::format("{} streams, {}", number_at(data, "streams"),
+                                            flag_at(data, "up") ? text_at(data, "congestion") : "down");
+        table.add({text_at(node, "name"), text_at(node, "site"),
+                   self                  ? "this node"
+                   : flag_at(node, "up") ? "up"
+                                         : "DOWN",
+                   human_age(static_cast<std::int64_t>(number_at(node, "since_ms")), look.now_ms),
+                   self ? "-" : text_at(node, "rtt_ms") + " ms", streams,
+                   data.is_object() ? human_bytes(number_at(data, "bytes_sent")) : "-",
+                   data.is_object() ? human_bytes(number_at(data, "bytes_received")) : "-",
+                   text_at(node, "address"), text_at(node, "problem")});
+    }
+    table.print(out);
+}
+
+void print_tree(std::ostream& out, const json& answer, const Look&) {
+    const json& actors = list_at(answer, "actors");
+    Table table(
+        {"ACTOR", "STATE", ">LIFE", ">RESTARTS", ">UP", ">MAILBOX", ">REJECTED", ">BUSY", "LAST END"});
+    // Roots are those whose parent is not listed.
+    std::vector<std::string> roots;
+    for (const json& actor : actors) {
+        const std::string parent = text_at(actor, "parent");
+        const auto is = [](const std::string& path) {
+            return [&](const json& a) { return text_at(a, "path") == path; };
+        };
+        const bool listed = std::any_of(actors.begin(), actors.end(), is(parent));
+        if (!listed && std::ranges::find(roots, parent) == roots.end()) roots.push_back(parent);
+    }
+    for (const std::string& root : roots) {
+        const bool named = !root.empty();
+        if (named) table.add({root});
+        add_branch(table, actors, root, named ? 1 : 0);
+    }
+    table.print(out);
+}
+
+void print_events(std::ostream& out, const json& answer, const Look& look) {
+    Table table({">ID", "WHEN", "EVENT", "SUBJECT", "DETAIL"});
+    for (const json& event : list_at(answer, "events")) {
+        std::string detail;
+        const json& fields = part_at(event, "fields");
+        for (const auto& [name, value] : fields.items())
+            detail += (detail.empty() ? "" : " ") + name + "=" +
+                      (value.is_string() ? value.get<std::string>() : one_line(value));
+        table.add({text_at(event, "id"),
+                   human_age(static_cast<std::int64_t>(number_at(event, "time_ms")), look.now_ms),
+                   text_at(event, "name"), text_at(event, "subject"), detail});
+    }
+    table.print(out);
+}
+
+void print_health(std::ostream& out, const json& answer, const Look& look) {
+    const std::string status = text_at(answer, "status");
+    out << coloured(printable(status), colour_of(status), look.colours) << "\n\n";
+    Table table({"CHECK", "OK", ">TOOK", "DETAIL"});
+    for (const json& check : list_at(answer, "checks"))
+        table.add({text_at(check, "name"), flag_at(check, "ok") ? "yes" : "NO",
+                   shown_value("took_s", part_at(check, "seconds"), look.now_ms), text_at(check, "detail")});
+    table.print(out);
+}
+
+void print_answer(std::ostream& out, const json& answer, const std::string& columns, const Look& look) {
+    if (!answer.is_object()) {
+        out << printable(one_line(answer)) << '\n';
+        return;
+    }
+    Table facts({"", ""});
+    for (const auto& [name, value] : answer.items())
+        if (!is_table(value)) facts.add({name, shown_value(name, value, look.now_ms)});
+    facts.print(out);
+    for (const auto& [name, value] : answer.items()) {
+        if (!is_table(value)) continue;
+        if (facts.rows() > 0) out << '\n';
+        print_list(out, value, columns, look);
+    }
+}
+
+std::string shown_value(const std::string& name, const json& value, std::int64_t now_ms) {
+    if (value.is_null()) return "-";
+    if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+    if (value.is_array()) return value.empty() ? "-" : joined(value);
+    if (value.is_object()) {
+        std::string text;
+        for (const auto& [member, inner] : value.items())
+            text += (text.empty() ? "" : " ") + member + "=" + shown_value(member, inner, now_ms);
+        return text;
+    }
+    if (!value.is_number()) return value.is_string() ? value.get<std::string>() : one_line(value);
+    const double number = value.get<double>();
+    if (!(std::abs(number) < 9e15)) return one_line(value);
+    const auto whole = static_cast<std::int64_t>(number);
+    if (name.ends_with("_ms")) return whole >= kLeastTimeMs ? human_age(whole, now_ms) : human_span(whole);
+    if (name.ends_with("_bytes") && number >= 0) return human_bytes(static_cast<std::uint64_t>(whole));
+    if (name.ends_with("_us"))
+        return number < 10'000 ? fmt::format("{} us", whole) : human_span(whole / 1000);
+    if (name.ends_with("_s")) return human_span(static_cast<std::int64_t>(number * 1000));
+    return value.is_number_float() ? fmt::format("{:.4g}", number) : one_line(value);
+}
+
+} // namespace dwcp::shell
