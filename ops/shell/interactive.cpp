@@ -65,6 +65,7 @@ Outcome<int> run_interactive(const GlobalOptions& globals, Terminal& terminal) {
         editor.add_history(line);
         history.remember(line);
         if (!run_line(line, globals, terminal)) return 0;
+        prompt.forget();
         if (leave_signal() != 0) return 128 + leave_signal();
         clear_interrupt();
     }

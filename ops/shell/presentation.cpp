@@ -29,6 +29,10 @@ const std::vector<Presentation>& presentations() {
          .arguments = "manager/0 --seconds 30",
          .list = "messages",
          .columns = "time_ms type duration_us outcome"},
+        {.verb = "trace",
+         .arguments = "9f2b6c1e04d7a853b1c06f5e2a9d7c44",
+         .list = "spans",
+         .print = print_trace},
         {.verb = "actor.kill", .arguments = "site-b:manager/0 --yes", .confirms = true},
         {.verb = "actor.restart", .arguments = "manager/0 --reason 'after a change'", .confirms = true},
         {.verb = "actor.quarantine",
@@ -73,7 +77,7 @@ const std::vector<Presentation>& presentations() {
          .arguments = "--leave-bytes 100000000 --seconds 60 --reason drill",
          .confirms = true},
         {.verb = "chaos.stop", .arguments = "--id 3"},
-        {.verb = "backup.now", .arguments = "cluster --reason 'before the upgrade'", .optional = "scope"},
+        {.verb = "backup.now", .arguments = "--scope cluster --reason 'before the upgrade'"},
         {.verb = "backup.list",
          .arguments = "site-b",
          .list = "backups",
@@ -104,7 +108,8 @@ const Presentation& presentation_of(std::string_view verb) {
 }
 
 std::string kind_of(std::string_view verb, std::string_view parameter) {
-    if (verb.starts_with("backup.") && parameter == "path") return "ID";
+    const bool of_actors = verb.starts_with("actor.") || verb.starts_with("chaos.");
+    if (parameter == "path" && !of_actors) return "ID";
     const auto* const found = std::ranges::find(kKinds, parameter, [](const auto& row) { return row.first; });
     if (found != std::end(kKinds)) return std::string(found->second);
     std::string name(parameter);

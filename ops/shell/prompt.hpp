@@ -27,6 +27,8 @@ class Prompt {
     /// Asks the node, unless it was asked a moment ago; a node that is away is given a fraction of a second.
     /// What is known of it stays.
     const NodeState& refresh();
+    /// A command ran: what was known may be wrong now.
+    void forget() { asked_ = {}; }
 
   private:
     Settings settings_;

@@ -138,7 +138,8 @@ void add_bundle(CLI::App& app, std::vector<Verb>& verbs) {
     const auto file = std::make_shared<std::string>();
     CLI::App* bundle =
         add_parser(app, "bundle", "Fetch a node's diagnostics as one archive, without secrets.");
-    bundle->add_option("FILE", *file, "Where to")->required();
+    *file = "dwcp-bundle.tar";
+    bundle->add_option("FILE", *file, "Where to; dwcp-bundle.tar without");
     verbs.push_back({"bundle", bundle->get_description(), "bundle /tmp/site-a.tar", bundle,
                      [file](Context& context) { return run_bundle(context, *file); }, false,
                      "`file` and `size_bytes`, from the shell."});
