@@ -244,6 +244,38 @@ TEST_CASE_METHOD(Fixture, "a block that is refused ends the upload with its erro
     CHECK(backend.aborted.size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "every bad upload gets its status, and none of them is stored") {
+    routes.object_bytes_max = 1000;
+    const auto running = start();
+    const auto put_head = [](const std::string& headers) {
+        return "PUT /v1/objects/k HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + "\r\n";
+    };
+    struct Row {
+        const char* what;
+        std::string request;
+        int status;
+    };
+    const Row rows[] = {
+        {"a body that ends early", put_head("Content-Length: 10\r\n") + "five!", 400},
+        {"a chunked body without its end", put_head("Transfer-Encoding: chunked\r\n") + "5\r\nfive!\r\n",
+         400},
+        {"a chunk that is none", put_head("Transfer-Encoding: chunked\r\n") + "zz\r\n", 400},
+        {"no length", put_head(""), 411},
+        {"too large, and not sent", put_head("Content-Length: 1001\r\n"), 413},
+        {"a wrong digest",
+         put_head("Content-Length: 1\r\nX-DWCP-SHA256: " + std::string(64, '0') + "\r\n") + "x", 400},
+        {"a digest that is none", put_head("Content-Length: 1\r\nX-DWCP-SHA256: 12\r\n") + "x", 400},
+        {"an encoded body", put_head("Content-Length: 1\r\nContent-Encoding: gzip\r\n") + "x", 415},
+        {"a version that is not there", put_head("Content-Length: 1\r\nIf-Match: *\r\n") + "x", 412},
+    };
+    for (const auto& [what, request, status] : rows) {
+        CAPTURE(what);
+        CHECK(raw(request).starts_with("HTTP/1.1 " + std::to_string(status) + " "));
+    }
+    CHECK(backend.objects.empty());
+    CHECK(backend.aborted.size() == backend.begun.size());
+}
+
 TEST_CASE_METHOD(Fixture, "a seal that times out is not aborted and says where to ask") {
     backend.before_seal = []() -> Result<void> { return fail(Errc::deadline_exceeded, "no answer", ""); };
     const auto running = start();
