@@ -1,16 +1,33 @@
 #include "ops/shell/interrupt.hpp"
 #include "ops/shell/shell.hpp"
 
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <poll.h>
 #include <unistd.h>
+
+namespace {
+
+/// `dwcp-shell ls | head` ends in silence like any program, but a node that closes a TLS connection, which
+/// raises the same signal, is an answer to be shown.
+void end_if_output_is_gone(int number) {
+    const int before = errno;
+    pollfd output{STDOUT_FILENO, 0, 0};
+    if (::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) ::_exit(128 + number);
+    errno = before;
+}
+
+} // namespace
 
 int main(int count, char** values) {
     using namespace dwcp::shell;
     std::ios::sync_with_stdio(false);
     install_interrupt_handler();
+    std::signal(SIGPIPE, end_if_output_is_gone);
     Terminal terminal{
         std::cin,
         std::cout,
