@@ -80,11 +80,13 @@ TEST_CASE("nodes off loopback ship objects and obey an operator, over TLS alone"
     for (const auto& sample : samples_of(object))
         CHECK_FALSE(stranger.heard(sample));
 
-    const auto killed =
-        cluster.curl(1, "operator", "/v1/actors/kill",
-                     "-X POST -H 'Content-Type: application/json' -d '{\"path\": \"manager/0\"}'");
+    const Output status = cluster.shell(1, "operator", "status");
+    INFO(status.text);
+    CHECK(status.exit_code == 0);
+    CHECK_THAT(status.text, Contains("site-b"));
+    const Output killed = cluster.shell(1, "operator", "actor kill manager/0 --yes");
     INFO(killed.text);
-    CHECK(killed.status == 200);
+    CHECK(killed.exit_code == 0);
     CHECK(eventually(10s, [&] { return cluster.has_event(1, "actor_restarted", "manager/0"); }));
 
     const auto tls = cluster.curl(0, "viewer", "/v1/status").json()["tls"];
@@ -100,6 +102,9 @@ TEST_CASE("a role that does not suffice is refused, and the client is told which
     CHECK(viewer.status == 403);
     CHECK_THAT(viewer.text,
                Contains("needs the role operator; the certificate of viewer viewer gives viewer"));
+    const Output shell = cluster.shell(0, "viewer", "actor kill manager/0 --yes");
+    CHECK(shell.exit_code == 4);
+    CHECK_THAT(shell.text, Contains("operator"));
     const auto nobody = cluster.curl(0, "", "/v1/status");
     CHECK(nobody.status == 401);
     CHECK_THAT(nobody.text, Contains("ops/certs client"));
@@ -150,6 +155,10 @@ TEST_CASE("an unknown authority, a client's certificate and plain text are refus
                Contains("this port speaks TLS, not plain HTTP"));
     CHECK_THAT(cluster.curl(0, "viewer", "/metrics").text,
                Contains("dwcp_http_refused_total{reason=\"handshake\"}"));
+    CHECK(eventually(10s, [&] {
+        cluster.plain_text(0, SecureCluster::kHttpPort);
+        return cluster.has_event(0, "http_handshake_failed", "speaks TLS, not plain HTTP");
+    }));
     // And the cluster is none the worse for it.
     CHECK(cluster.curl(0, "viewer", "/ready").status == 200);
     CHECK(cluster.curl(1, "viewer", "/v1/nodes").text.find("\"up\":false") == std::string::npos);
