@@ -1,7 +1,9 @@
 #include "tests/cluster/cluster_fixture.hpp"
 
+#include <array>
 #include <fstream>
 #include <set>
+#include <thread>
 
 using namespace dwcp::testing;
 
@@ -89,6 +91,34 @@ TEST_CASE("a list is in key order, pages through everything once and knows prefi
         return listed;
     };
     CHECK(eventually(5s, [&] { return listed_at_b() == keys; }));
+}
+
+TEST_CASE("of clients that race to create an object at different sites exactly one succeeds") {
+    auto cluster = TestCluster::running();
+    for (int round = 0; round < 10; ++round) {
+        const std::string path = object_path("race/" + std::to_string(round));
+        std::array<Answer, 3> answers;
+        {
+            std::vector<std::jthread> racers;
+            for (std::size_t site = 0; site < answers.size(); ++site)
+                racers.emplace_back([&, site] {
+                    auto client = cluster->client(site);
+                    answers[site] = client.put(path, noise(site, 1000), {{"If-None-Match", "*"}});
+                });
+        }
+        std::size_t winner = answers.size();
+        for (std::size_t site = 0; site < answers.size(); ++site) {
+            CAPTURE(round, site, answers[site].describe());
+            CHECK((answers[site].status == 201 || answers[site].status == 412));
+            if (answers[site].ok()) {
+                CHECK(winner == answers.size()); // nobody won before
+                winner = site;
+            }
+        }
+        REQUIRE(winner < answers.size());
+        auto reader = cluster->client((winner + 1) % answers.size());
+        CHECK(body_of(reader, "race/" + std::to_string(round)) == noise(winner, 1000));
+    }
 }
 
 TEST_CASE("a deleted object is gone at every site") {
