@@ -139,6 +139,8 @@ Typed LineEditor::Inner::read_line(const std::string& text, std::string& line) {
     prompt = text;
     int count = 0;
     errno = 0;
+    // Before the prompt is seen: a Ctrl-D that the terminal's own line discipline takes is lost.
+    el_set(editor, EL_PREP_TERM, 1);
     const char* typed = el_gets(editor, &count);
     if (interrupted()) {
         el_reset(editor);

@@ -115,7 +115,7 @@ TEST_CASE("an operator works at the shell's prompt") {
     record(*shell);
     CHECK(a.get(object_path("reports/2024.csv")).ok());
     auto b = cluster->client(1);
-    CHECK(eventually(10s, [&] { return b.get("/v1/actors/compression/0").json.value("restarts", 0) == 1; }));
+    CHECK(eventually(10s, [&] { return b.get("/v1/actors/compression/0").json.value("life", 0) == 2; }));
 }
 
 TEST_CASE("the shell's history outlives a session and is its owner's alone") {
