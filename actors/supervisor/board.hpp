@@ -14,11 +14,12 @@ namespace dwcp::supervisor {
 struct ChildView {
     std::string path;
     std::string parent;
-    std::string state; ///< "running", "backing off", ...
+    std::string state; ///< "running", "backing_off", "quarantined", ...
     std::uint64_t life = 0;
     std::uint64_t restarts = 0;
     TimePoint since{};       ///< Of the current life.
     std::string last_reason; ///< Why the last life ended; empty: it never did.
+    std::string quarantine;  ///< While quarantined: who did it and why.
 };
 
 class Board {

@@ -74,7 +74,8 @@ class SupervisorActor final : public actor::Actor {
         caf::actor handle;
         std::uint64_t life = 0;
         TimePoint since{};
-        Duration delay{}; ///< Of the restart under way.
+        Duration delay{};       ///< Of the restart under way.
+        std::string quarantine; ///< Who keeps it down, and why; empty: nobody.
     };
 
     void perform(Running& child, const std::vector<supervision::Action>& actions) {
@@ -173,19 +174,8 @@ class SupervisorActor final : public actor::Actor {
 
     Result<ActorCommandDone> obey(const ActorCommand& command) {
         if (ending_) return fail(Errc::unavailable, "this node is ending", "use another node");
-        for (auto& child : children_) {
-            if (child->plan.spec.id != command.path) continue;
-            const bool kill = command.verb == ActorCommand::Verb::kill;
-            if (kill && !child->handle) {
-                return fail(Errc::precondition_failed, command.path + " is not running now",
-                            "it is being restarted");
-            }
-            const auto life = child->life;
-            perform(*child, child->policy.step(
-                                kill ? supervision::Command::kill : supervision::Command::restart, now()));
-            return ActorCommandDone{(kill ? "killed life " : "restarting life ") + std::to_string(life) +
-                                    " of " + command.path};
-        }
+        for (auto& child : children_)
+            if (child->plan.spec.id == command.path) return obey(*child, command);
         if (command.path == path()) {
             return fail(Errc::precondition_failed, "the root supervisor lives and dies with its node",
                         "stop the node's process instead");
@@ -193,9 +183,61 @@ class SupervisorActor final : public actor::Actor {
         return fail(Errc::not_found, "no actor at '" + command.path + "'", "`dwcp-shell -c tree` lists them");
     }
 
+    /// A step that is allowed now: what the policy is told, and the words for it.
+    struct Order {
+        supervision::Command step;
+        std::string doing;
+        std::string outcome;
+    };
+
+    Result<ActorCommandDone> obey(Running& child, const ActorCommand& command) {
+        const auto order = order_for(child, command);
+        if (!order) return std::unexpected(order.error());
+        if (command.dry_run) return ActorCommandDone{"would " + order->doing};
+        using Verb = ActorCommand::Verb;
+        if (command.verb == Verb::quarantine) {
+            child.quarantine = command.who + ": " + command.reason;
+            events_.record("actor_quarantined", command.path,
+                           {{"who", command.who}, {"reason", command.reason}});
+        } else if (command.verb == Verb::resume) {
+            child.quarantine.clear();
+            events_.record("actor_resumed", command.path, {{"who", command.who}});
+        }
+        perform(child, child.policy.step(order->step, now()));
+        return ActorCommandDone{order->outcome};
+    }
+
+    Result<Order> order_for(const Running& child, const ActorCommand& command) const {
+        using Verb = ActorCommand::Verb;
+        const auto& path = child.plan.spec.id;
+        const std::string whom = "life " + std::to_string(child.life) + " of " + path;
+        const bool quarantined = !child.quarantine.empty();
+        if (quarantined && command.verb != Verb::resume)
+            return fail(Errc::precondition_failed, path + " is quarantined by " + child.quarantine,
+                        "`actor resume` ends that");
+        switch (command.verb) {
+        case Verb::kill:
+            if (child.handle) return Order{supervision::Command::kill, "kill " + whom, "killed " + whom};
+            return fail(Errc::precondition_failed, path + " is not running now", "it is being restarted");
+        case Verb::restart:
+            return Order{supervision::Command::restart, "restart " + whom, "restarting " + whom};
+        case Verb::quarantine:
+            return Order{supervision::Command::stop, "stop " + whom + " and keep it down",
+                         "quarantined " + path + " after its life " + std::to_string(child.life)};
+        case Verb::resume:
+            break;
+        }
+        if (!quarantined && child.policy.state() != supervision::ChildState::given_up)
+            return fail(Errc::precondition_failed, path + " is neither quarantined nor given up",
+                        "`actor restart` restarts it");
+        return Order{supervision::Command::start, "start " + path, "resumed " + path};
+    }
+
     void show(const Running& child) {
-        board_.show({child.plan.spec.id, path(), std::string(to_string(child.policy.state())), child.life,
-                     child.policy.restarts(), child.since, child.policy.last_reason()});
+        const bool down = !child.quarantine.empty() && !child.handle;
+        board_.show({child.plan.spec.id, path(),
+                     down ? "quarantined" : std::string(to_string(child.policy.state())), child.life,
+                     child.policy.restarts(), child.since, child.policy.last_reason(), child.quarantine});
     }
 
     const SupervisorOptions options_;

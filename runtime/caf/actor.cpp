@@ -50,8 +50,12 @@ Actor::~Actor() = default;
 
 caf::behavior Actor::make_behavior() {
     caf::behavior own = handlers();
-    return caf::message_handler{[](const Local<Task>& task) { task->run(); }}.or_else(
-        own.as_behavior_impl() ? caf::message_handler(own.as_behavior_impl()) : caf::message_handler());
+    return caf::message_handler{[stats = context_.stats](const Local<Task>& task) {
+               const HandlerWatch watch(stats->trace, typeid(Task));
+               task->run();
+           }}
+        .or_else(own.as_behavior_impl() ? caf::message_handler(own.as_behavior_impl())
+                                        : caf::message_handler());
 }
 
 bool Actor::is_ordinary(const caf::mailbox_element& element) const {
@@ -83,6 +87,14 @@ void Actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit)
 
 caf::resumable::resume_result Actor::resume(caf::execution_unit* unit, std::size_t max_throughput) {
     auto& stats = *context_.stats;
+    if (stats.pause.on()) [[unlikely]] {
+        // Left unscheduled with its mailbox open: nothing reaches it, and enqueueing does not wake it.
+        const auto wake = [self = caf::strong_actor_ptr(ctrl()), this] {
+            intrusive_ptr_add_ref(self.get());
+            home_system().scheduler().enqueue(this);
+        };
+        if (stats.pause.holds(wake)) return caf::resumable::awaiting_message;
+    }
     // Only here, before the messages run, is the mailbox's size safe to read: after resume() the actor may
     // already run on another thread, and looking at the mailbox then loses wake-ups.
     if (!mailbox().closed()) {

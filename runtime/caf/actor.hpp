@@ -74,13 +74,15 @@ class Actor : public caf::event_based_actor {
     /// Handler for Request that answers at once: `on<BeginPut>([this](const BeginPut& r) -> Result<PutBegun>
     /// {...})`.
     template<class Request, class Handler>
-    static auto on(Handler handler) {
+    auto on(Handler handler) {
         using Reply = typename Request::Reply;
-        return [handler =
-                    std::move(handler)](const Local<Request>& request) mutable -> caf::result<Local<Reply>> {
+        return [handler = std::move(handler),
+                stats = context_.stats](const Local<Request>& request) mutable -> caf::result<Local<Reply>> {
+            HandlerWatch watch(stats->trace, typeid(Request));
             Result<Reply> reply = handler(*request);
-            if (!reply) return to_caf(reply.error());
-            return Local<Reply>(std::move(*reply));
+            if (reply) return Local<Reply>(std::move(*reply));
+            watch.failed(reply.error().code);
+            return to_caf(reply.error());
         };
     }
 
@@ -88,6 +90,8 @@ class Actor : public caf::event_based_actor {
     template<class Request, class Handler>
     auto on_later(Handler handler) {
         return [this, handler = std::move(handler)](const Local<Request>& request) mutable {
+            HandlerWatch watch(context_.stats->trace, typeid(Request));
+            watch.later();
             handler(*request, open_ticket());
         };
     }
@@ -113,8 +117,17 @@ class Actor : public caf::event_based_actor {
             return;
         }
         this->request(live->handle, deadline, Local<Request>(std::move(request)))
-            .then([on_reply = std::move(on_reply)](const Local<Reply>& reply) { on_reply(*reply); },
-                  [on_error = std::move(on_error)](const caf::error& error) { on_error(from_caf(error)); });
+            .then(
+                [on_reply = std::move(on_reply), stats = context_.stats](const Local<Reply>& reply) {
+                    const HandlerWatch watch(stats->trace, typeid(Reply), "answer ");
+                    on_reply(*reply);
+                },
+                [on_error = std::move(on_error), stats = context_.stats](const caf::error& error) {
+                    HandlerWatch watch(stats->trace, typeid(Reply), "answer ");
+                    const auto readable = from_caf(error);
+                    watch.failed(readable.code);
+                    on_error(readable);
+                });
     }
 
     Poster poster();

@@ -2,8 +2,8 @@
 
 namespace dwcp::actor {
 
-std::uint64_t Resolver::publish(const std::string& path, caf::actor handle,
-                                std::shared_ptr<const ActorStats> stats, TimePoint now) {
+std::uint64_t Resolver::publish(const std::string& path, caf::actor handle, std::shared_ptr<ActorStats> stats,
+                                TimePoint now) {
     const std::lock_guard lock(mutex_);
     const auto life = ++lives_[path];
     if (closed_) return life;

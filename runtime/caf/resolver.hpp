@@ -6,6 +6,7 @@
 #pragma once
 
 #include "protocols/base/clock.hpp"
+#include "runtime/caf/actor_watch.hpp"
 
 #include <caf/actor.hpp>
 
@@ -21,12 +22,14 @@
 
 namespace dwcp::actor {
 
-/// What an actor tells about itself while it runs; shared with its actor, written without locks.
+/// What an actor tells about itself while it runs, and how it is watched; shared with its actor.
 struct ActorStats {
     std::atomic<std::uint64_t> enqueued{0};
     std::atomic<std::uint64_t> dequeued{0};
     std::atomic<std::uint64_t> rejected{0}; ///< Refused because the mailbox was full.
     std::atomic<std::uint64_t> busy_ns{0};  ///< Time spent in handlers.
+    MessageTrace trace;
+    ActorPause pause;
 
     std::uint64_t depth() const {
         const auto in = enqueued.load(std::memory_order_relaxed);
@@ -41,13 +44,13 @@ struct Live {
     std::uint64_t life =
         0; ///< 1 for the first start, then 2, ...: late answers of a dead life can be told apart.
     TimePoint since{};
-    std::shared_ptr<const ActorStats> stats;
+    std::shared_ptr<ActorStats> stats;
 };
 
 class Resolver {
   public:
     /// Publishes the next life of `path` and returns its number.
-    std::uint64_t publish(const std::string& path, caf::actor handle, std::shared_ptr<const ActorStats> stats,
+    std::uint64_t publish(const std::string& path, caf::actor handle, std::shared_ptr<ActorStats> stats,
                           TimePoint now);
     /// Withdraws `path` if it is still at `life`.
     void withdraw(const std::string& path, std::uint64_t life);

@@ -125,8 +125,8 @@ class SupervisorFixture : public test::ActorFixture {
         }
         return found;
     }
-    Result<ActorCommandDone> command(ActorCommand::Verb verb, const std::string& path) {
-        return ask("supervisor", ActorCommand{verb, path, "tester"});
+    Result<ActorCommandDone> command(ActorCommand::Verb verb, const std::string& path, bool dry_run = false) {
+        return ask("supervisor", ActorCommand{verb, path, "tester", "a test", dry_run});
     }
 
     Diary diary;
@@ -266,6 +266,50 @@ TEST_CASE_METHOD(SupervisorFixture, "a restart cuts a pause short") {
     advance(1s); // the timer of the pause comes too late
     CHECK(life("one") == 2);
     CHECK(view("one").state == "running");
+}
+
+TEST_CASE_METHOD(SupervisorFixture, "a quarantined child stays down until it is resumed") {
+    using Verb = ActorCommand::Verb;
+    start({child("one"), child("two")});
+    CHECK(command(Verb::resume, "one").error().code == Errc::precondition_failed);
+    SECTION("it ran") {}
+    SECTION("it was backing off") { kill_child("one"); }
+    CHECK(command(Verb::quarantine, "one").value().outcome == "quarantined one after its life 1");
+    advance(10s);
+    CHECK(life("one") == 0);
+    CHECK(life("two") == 1);
+    CHECK(view("one").state == "quarantined");
+    CHECK(view("one").quarantine == "tester: a test");
+    CHECK(events_of("actor_quarantined", "one")[0].fields.at("reason") == "a test");
+    for (const auto verb : {Verb::kill, Verb::restart, Verb::quarantine}) {
+        const auto refused = command(verb, "one");
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == Errc::precondition_failed);
+        CHECK(refused.error().message == "one is quarantined by tester: a test");
+    }
+    CHECK(command(Verb::resume, "one").value().outcome == "resumed one");
+    run();
+    CHECK(life("one") == 2);
+    CHECK(view("one").state == "running");
+    CHECK(view("one").quarantine.empty());
+    kill_child("one"); // and its restarts go on as before
+    advance(1s);
+    CHECK(life("one") == 3);
+}
+
+TEST_CASE_METHOD(SupervisorFixture, "a dry run of a command says what it would do and does nothing") {
+    using Verb = ActorCommand::Verb;
+    start({child("one")});
+    CHECK(command(Verb::kill, "one", true).value().outcome == "would kill life 1 of one");
+    CHECK(command(Verb::restart, "one", true).value().outcome == "would restart life 1 of one");
+    CHECK(command(Verb::quarantine, "one", true).value().outcome ==
+          "would stop life 1 of one and keep it down");
+    CHECK_FALSE(command(Verb::resume, "one", true));
+    CHECK_FALSE(command(Verb::kill, "nobody", true));
+    advance(10s);
+    CHECK(life("one") == 1);
+    CHECK(view("one").state == "running");
+    CHECK(events_of("actor_quarantined", "one").empty());
 }
 
 TEST_CASE_METHOD(SupervisorFixture, "a transient child that ends in order stays ended") {
