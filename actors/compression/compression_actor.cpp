@@ -75,7 +75,7 @@ class CompressionActor final : public actor::Actor {
   private:
     void start(const EncodeBlock& request, actor::Ticket ticket) {
         const bool queued =
-            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps,
+            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps(),
                                  history = history_of(request.stream)] {
                 auto encoded = std::make_shared<Encoded>(encode_block(request, link, history));
                 count(encoded->result);
@@ -89,7 +89,7 @@ class CompressionActor final : public actor::Actor {
 
     void start_predicting(const PredictCodecs& request, actor::Ticket ticket) {
         const bool queued =
-            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps] {
+            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps()] {
                 CodecsPredicted predicted;
                 for (const auto& forecast : request.forecasts)
                     predicted.list.push_back(predict(forecast, link));

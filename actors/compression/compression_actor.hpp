@@ -5,10 +5,13 @@
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/caf/actor.hpp"
 
+#include <functional>
+
 namespace dwcp::compression {
 
 struct CompressionOptions {
-    double link_mbps = 0; ///< Bandwidth between sites that the rules plan for.
+    /// Bandwidth between sites that the rules plan for, Mbit/s; asked for each block, as it may be changed.
+    std::function<double()> link_mbps;
 };
 
 caf::actor spawn_compression(caf::actor_system& system, actor::ActorContext context,

@@ -49,6 +49,13 @@ std::optional<Duration> TokenBucket::take(TimePoint now) {
     return std::nullopt;
 }
 
+void TokenBucket::change(std::uint32_t rate_per_s, std::uint32_t burst, TimePoint now) {
+    refill(now); // what was earned at the old rate
+    rate_per_s_ = std::max(rate_per_s, 1U);
+    capacity_ = std::max(burst, 1U) * kToken;
+    level_ = std::min(level_, capacity_);
+}
+
 std::string_view to_string(RefusalReason reason) {
     return reason == RefusalReason::rate ? "rate" : "in_flight";
 }
@@ -67,6 +74,12 @@ std::expected<void, Refusal> Admission::admit(TimePoint now) {
                                                   limits_.requests_per_s, limits_.requests_burst)));
     ++in_flight_;
     return {};
+}
+
+void Admission::change_limits(const AdmissionLimits& limits, TimePoint now) {
+    if (limits == limits_) return;
+    bucket_.change(limits.requests_per_s, limits.requests_burst, now);
+    limits_ = limits;
 }
 
 void Admission::release() {

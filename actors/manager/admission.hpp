@@ -24,6 +24,8 @@ class TokenBucket {
 
     /// Takes a token, or says after what time one will be there if nobody else takes it.
     std::optional<Duration> take(TimePoint now);
+    /// Other limits from now on. Keeps the tokens that the new burst has room for.
+    void change(std::uint32_t rate_per_s, std::uint32_t burst, TimePoint now);
 
   private:
     void refill(TimePoint now);
@@ -50,6 +52,8 @@ struct AdmissionLimits {
     std::uint32_t requests_per_s = 1;
     std::uint32_t requests_burst = 1;
     std::uint32_t workloads_in_flight_max = 1; ///< 0: nothing is admitted.
+
+    bool operator==(const AdmissionLimits&) const = default;
 };
 
 class Admission {
@@ -60,6 +64,9 @@ class Admission {
     std::expected<void, Refusal> admit(TimePoint now);
     /// One admitted workload has ended.
     void release();
+
+    /// Other limits from now on; those in flight stay, and tokens beyond a smaller burst are lost.
+    void change_limits(const AdmissionLimits& limits, TimePoint now);
 
     /// Counts workloads that were admitted in an earlier life and resume from the journal. They bypass the
     /// limits, because they were acknowledged, and hold their places until release().

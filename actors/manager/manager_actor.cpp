@@ -312,6 +312,7 @@ class ManagerActor final : public actor::Actor {
                             "complete or delete one of those that GET /v1/uploads lists"});
             return;
         }
+        if (options_.admission_now) admission_.change_limits(options_.admission_now(), now());
         if (auto admitted = admission_.admit(now()); !admitted) {
             admission_refusals(admitted.error().reason).add();
             refuse(ticket, admitted.error().error);

@@ -11,6 +11,7 @@
 #include "runtime/caf/actor.hpp"
 #include "runtime/links/control/control_links.hpp"
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,8 @@ struct ManagerOptions {
     std::uint32_t uploads_open_max = 1;                ///< Multi-part uploads that this manager keeps open.
     Duration data_deadline = std::chrono::seconds(10); ///< For one block or confirmation over the data links.
     AdmissionLimits admission;
+    /// What holds now, where it may be changed while the node runs; without, `admission` holds for good.
+    std::function<AdmissionLimits()> admission_now;
     WorkloadTiming timing;
 };
 

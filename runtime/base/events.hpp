@@ -9,8 +9,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,11 +40,23 @@ class EventRing {
     std::vector<Event> since(std::uint64_t after, std::size_t limit) const;
     /// The last `limit` events, oldest first.
     std::vector<Event> latest(std::size_t limit) const;
+    /// Of the newest event; 0: there is none yet.
+    std::uint64_t last_id() const;
+
+    /// `wake` is called after each event, by whoever recorded it: it must be quick, and may record nothing.
+    /// It may be called once more while unsubscribe() runs, not after.
+    std::uint64_t subscribe(std::function<void()> wake);
+    void unsubscribe(std::uint64_t subscription);
 
   private:
     mutable std::mutex mutex_;
     std::deque<Event> events_;
     std::uint64_t last_id_ = 0;
+
+    /// Apart from the events' lock, so that who is woken may read them.
+    std::shared_mutex subscribers_mutex_;
+    std::map<std::uint64_t, std::function<void()>> subscribers_;
+    std::uint64_t last_subscription_ = 0;
 };
 
 UnixMillis unix_now_ms();

@@ -1,7 +1,8 @@
 // A node's configuration, as the rest of the program sees it. How it is read, checked and explained:
 // properties.hpp.
 //
-// One instance a process, filled from a TOML file before anything starts, then never changed.
+// Filled from a TOML file before anything starts. Keys marked live may be changed later by reading the file
+// again (settings.hpp); whoever uses one asks for it when it is needed.
 #pragma once
 
 #include "protocols/base/result.hpp"
@@ -9,6 +10,7 @@
 #include "runtime/log/log.hpp"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,9 @@ struct Peer {
 };
 
 struct NodeConfig {
+    std::string file;            ///< Where it was read from; empty: not from a file.
+    std::set<std::string> given; ///< The keys that were said there: "data.streams_max", "peers[0].name".
+
     // [node]
     std::string name;
     std::string site;

@@ -139,6 +139,7 @@ class Loader {
         if (value && accepts(property.rule, *value)) {
             property.set(owner, *value);
             report_.found_at(path, line_of(node));
+            config_.given.insert(path);
         } else {
             report_.problem(line_of(node), path,
                             fmt::format("found {}; {}", found_text(node), allowed_clause(property)));
@@ -204,7 +205,9 @@ std::expected<NodeConfig, Problems> load_file(const std::string& path) {
     if (text.size() > kFileBytesMax) {
         return only(fmt::format("{}: larger than {} bytes; {}", path, kFileBytesMax, remedy));
     }
-    return load_text(text, path);
+    auto config = load_text(text, path);
+    if (config) config->file = path;
+    return config;
 }
 
 } // namespace dwcp::config

@@ -10,6 +10,7 @@ std::string facts(const Key& key) {
     std::string line;
     if (!key.unit.empty()) line += fmt::format("Unit: {}. ", key.unit);
     line += fmt::format("Allowed: {}. ", allowed_text(key.rule, key.unit));
+    if (key.live) line += "Live: `config reload` applies it. ";
     line += key.required ? "Required." : fmt::format("Default: {}.", shown_text(key.fallback, key.unit));
     return line;
 }

@@ -72,6 +72,13 @@ Property<Owner> text(std::string_view path, T Owner::*member, std::string fallba
     return keep({path, sentence, {}, std::move(rule), std::move(fallback), required}, member);
 }
 
+/// A key that whoever uses it asks for each time.
+template<class Owner>
+Property<Owner> live(Property<Owner> property) {
+    property.live = true;
+    return property;
+}
+
 using Table = std::vector<Property<NodeConfig>>;
 
 void append(Table& table, Table more) { std::ranges::move(more, std::back_inserter(table)); }
@@ -154,12 +161,12 @@ Table links() {
 Table systems() {
     using C = NodeConfig;
     return {
-        number("manager.requests_per_s", &C::requests_per_s, 2'000, "requests/s", {1, 10'000'000},
-               "Requests a second that are admitted in the long run; more are refused as too many."),
-        number("manager.requests_burst", &C::requests_burst, 4'000, "requests", {1, 10'000'000},
-               "Requests that may come at once after a quiet time."),
-        number("manager.workloads_in_flight_max", &C::workloads_in_flight_max, 256, "workloads", {1, 65'536},
-               "Workloads under way at once; more are refused as too many."),
+        live(number("manager.requests_per_s", &C::requests_per_s, 2'000, "requests/s", {1, 10'000'000},
+                    "Requests a second that are admitted in the long run; more are refused as too many.")),
+        live(number("manager.requests_burst", &C::requests_burst, 4'000, "requests", {1, 10'000'000},
+                    "Requests that may come at once after a quiet time.")),
+        live(number("manager.workloads_in_flight_max", &C::workloads_in_flight_max, 256, "workloads",
+                    {1, 65'536}, "Workloads under way at once; more are refused as too many.")),
         number("manager.replicas_default", &C::replicas_default, 2, "nodes", {1, 16},
                "Nodes that hold each block when the request does not say."),
         number("manager.object_bytes_max", &C::object_bytes_max, 64 * kGiB, "bytes", {kBlockBytes, 16 * kTiB},
@@ -170,8 +177,8 @@ Table systems() {
         number("manager.upload_expiry_s", &C::upload_expiry_s, 86'400, "s", {60, 30 * 86'400},
                "Time after which a multi-part upload that was not completed is forgotten with its parts."),
 
-        number("compression.link_mbps", &C::link_mbps, 500, "Mbit/s", {1, 1'000'000},
-               "Bandwidth between sites that the codec rules plan for."),
+        live(number("compression.link_mbps", &C::link_mbps, 500, "Mbit/s", {1, 1'000'000},
+                    "Bandwidth between sites that the codec rules plan for.")),
 
         number("allocator.capacity_bytes", &C::capacity_bytes, 64 * kGiB, "bytes", {16 * kMiB, 1'024 * kTiB},
                "Disk that blocks may take on this node; must exist, it is not reserved."),
@@ -182,16 +189,17 @@ Table systems() {
                "Silence after which a client's connection is closed."),
         number("http.min_rate_bytes_per_s", &C::http_min_rate_bytes_per_s, 1'024, "bytes/s", {0, kMiB},
                "A client that sends its body, or takes its answer, slower than this is cut; 0 for none."),
-        text("http.local_role", &C::http_local_role, "writer", Choice{{"none", "viewer", "writer"}},
-             "What a client on this machine may do without a certificate and without the operator token."),
+        live(text(
+            "http.local_role", &C::http_local_role, "writer", Choice{{"none", "viewer", "writer"}},
+            "What a client on this machine may do without a certificate and without the operator token.")),
 
-        flag("chaos.enabled", &C::chaos, false,
-             "Whether admins may inject faults into this node; never on one that people rely on."),
+        live(flag("chaos.enabled", &C::chaos, false,
+                  "Whether admins may inject faults into this node; never on one that people rely on.")),
 
         text("backup.directory", &C::backup_directory, "", Text{"a path or empty", is_path_or_empty},
              "Where backups of this node go; empty: backups in node.data_dir."),
-        number("backup.keep", &C::backup_keep, 7, "backups", {1, 1'000},
-               "Complete backups that are kept there; older ones are removed after a new one."),
+        live(number("backup.keep", &C::backup_keep, 7, "backups", {1, 1'000},
+                    "Complete backups that are kept there; older ones are removed after a new one.")),
 
         number("supervisor.restart_backoff_min_ms", &C::restart_backoff_min_ms, 10, "ms", {1, 60'000},
                "Wait before a failed actor is started again."),
@@ -202,8 +210,9 @@ Table systems() {
         number("supervisor.drain_timeout_ms", &C::drain_timeout_ms, 10'000, "ms", {100, 600'000},
                "Longest wait at a shutdown for workloads under way."),
 
-        text("log.level", &C::log_level, "info", Choice{{"trace", "debug", "info", "warn", "error", "off"}},
-             "Least severe lines that are written."),
+        live(text("log.level", &C::log_level, "info",
+                  Choice{{"trace", "debug", "info", "warn", "error", "off"}},
+                  "Least severe lines that are written.")),
         text("log.format", &C::log_format, "console", Choice{{"console", "json"}},
              "Aligned text for people or one JSON object a line for machines."),
         text("log.file", &C::log_file, "", Text{"a path or empty", is_path_or_empty},

@@ -22,6 +22,7 @@ struct Key {
     Rule rule;
     Value fallback;        ///< Its default; for a required key, what the example shows.
     bool required = false; ///< Must be in the file: there is no default that would be right.
+    bool live = false;     ///< A running node takes a new value with `config reload`.
 
     std::string_view table() const { return path.substr(0, path.find('.')); }
     std::string_view name() const { return path.substr(path.find('.') + 1); }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <memory>
 #include <mutex>
 
@@ -28,6 +29,35 @@ struct State {
 };
 
 std::atomic<Level> current_level{Level::info};
+
+/// The last lines, within both limits.
+class RecentLines {
+  public:
+    void add(const std::string& line) {
+        const std::lock_guard lock(mutex_);
+        lines_.push_back(line.substr(0, kRecentBytesMax));
+        bytes_ += lines_.back().size();
+        while (lines_.size() > kRecentLinesMax || bytes_ > kRecentBytesMax) {
+            bytes_ -= lines_.front().size();
+            lines_.pop_front();
+        }
+    }
+    std::vector<std::string> all() const {
+        const std::lock_guard lock(mutex_);
+        return {lines_.begin(), lines_.end()};
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::deque<std::string> lines_;
+    std::size_t bytes_ = 0;
+};
+
+// Leaked on purpose: threads may log after static destruction.
+RecentLines& recent_lines() {
+    static auto* const instance = new RecentLines();
+    return *instance;
+}
 
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
     auto logger = std::make_shared<spdlog::logger>("dwcp", std::move(sink));
@@ -138,11 +168,14 @@ bool parse_level(std::string_view text, Level& out) {
 
 void shutdown() { state().logger->flush(); }
 
+std::vector<std::string> recent() { return recent_lines().all(); }
+
 void write(Level level, std::string_view event, Fields fields, Origin origin) {
     if (level < current_level.load(std::memory_order_relaxed)) return;
     const State& s = state();
     const auto line = s.format == Format::json ? render_json(level, event, fields, origin)
                                                : render_console(level, event, fields, origin);
+    recent_lines().add(line);
     s.logger->log(level >= Level::info ? spdlog::level::info : spdlog::level::debug, line);
 }
 

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace dwcp::log {
 
@@ -37,6 +38,12 @@ Level level();
 /// Parses "trace" .. "off"; false if unknown.
 bool parse_level(std::string_view text, Level& out);
 void shutdown();
+
+/// The last lines that were written, oldest first, as they were written: for a bundle of diagnostics.
+std::vector<std::string> recent();
+/// Lines and bytes that are kept for it.
+inline constexpr std::size_t kRecentLinesMax = 2000;
+inline constexpr std::size_t kRecentBytesMax = 1U << 20;
 
 /// One key and its value, rendered once; numbers and booleans stay bare in JSON.
 class Field {

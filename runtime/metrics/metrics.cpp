@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -27,6 +28,13 @@ struct Hooks {
 Hooks& hooks() {
     static auto* const instance = new Hooks();
     return *instance;
+}
+
+/// Lets those who keep figures elsewhere set them.
+void refresh() {
+    const std::lock_guard lock(hooks().mutex);
+    for (const auto& [id, sample] : hooks().samples)
+        sample();
 }
 
 } // namespace
@@ -80,12 +88,31 @@ ExposeHook on_expose(std::function<void()> sample) {
     return ExposeHook(id);
 }
 
-std::string expose() {
-    {
-        const std::lock_guard lock(hooks().mutex);
-        for (const auto& [id, sample] : hooks().samples)
-            sample();
+std::vector<Sample> samples(const std::string& part) {
+    refresh();
+    std::vector<Sample> found;
+    for (const auto& family : registry().Collect()) {
+        if (family.name.find(part) == std::string::npos) continue;
+        for (const auto& metric : family.metric) {
+            Labels labels;
+            for (const auto& label : metric.label)
+                labels[label.name] = label.value;
+            const auto add = [&](const char* suffix, const char* type, double value) {
+                found.push_back({family.name + suffix, type, family.help, labels, value});
+            };
+            if (family.type == prometheus::MetricType::Counter) add("", "counter", metric.counter.value);
+            if (family.type == prometheus::MetricType::Gauge) add("", "gauge", metric.gauge.value);
+            if (family.type != prometheus::MetricType::Histogram) continue;
+            add("_count", "histogram", static_cast<double>(metric.histogram.sample_count));
+            add("_sum", "histogram", metric.histogram.sample_sum);
+        }
     }
+    std::ranges::stable_sort(found, {}, &Sample::name);
+    return found;
+}
+
+std::string expose() {
+    refresh();
     return prometheus::TextSerializer().Serialize(registry().Collect());
 }
 

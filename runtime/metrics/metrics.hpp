@@ -66,6 +66,17 @@ Histogram histogram(const std::string& name, const std::string& help, const std:
 /// Bucket limits from 100 µs to 10 s, for durations in seconds.
 const std::vector<double>& duration_bounds();
 
+/// One number of the registry; a histogram is its `_count` and its `_sum`.
+struct Sample {
+    std::string name;
+    std::string type; ///< "counter", "gauge" or "histogram".
+    std::string help;
+    Labels labels;
+    double value = 0;
+};
+/// Those whose name contains `part`, by name.
+std::vector<Sample> samples(const std::string& part);
+
 /// Keeps a callback of on_expose() registered; gone when it is destroyed, which waits for a call under way.
 class ExposeHook {
   public:

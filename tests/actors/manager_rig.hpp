@@ -327,7 +327,8 @@ class ManagerRig {
                       [this](actor::ActorContext c) -> caf::actor {
                           if (played.compression_silent)
                               return system_->get().spawn<SilentCompression>(std::move(c), &played);
-                          return compression::spawn_compression(*system_, std::move(c), {1000}, *codecs_);
+                          return compression::spawn_compression(*system_, std::move(c),
+                                                                {[] { return 1000.0; }}, *codecs_);
                       }),
                 child("manager/0", [this](actor::ActorContext c) -> caf::actor {
                     return spawn_manager(*system_, std::move(c), options,

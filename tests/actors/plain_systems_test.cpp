@@ -93,7 +93,8 @@ class CompressionFixture : public PlainSystems {
   public:
     CompressionFixture() {
         handle = publish("compression/0", [this](actor::ActorContext context) {
-            return compression::spawn_compression(system(), std::move(context), {100}, workers);
+            return compression::spawn_compression(system(), std::move(context), {[] { return 100.0; }},
+                                                  workers);
         });
     }
     ~CompressionFixture() {

@@ -120,6 +120,25 @@ TEST_CASE("an empty bucket refuses and says when to retry, rounded up to a milli
     CHECK(to_string(RefusalReason::in_flight) == "in_flight");
 }
 
+TEST_CASE("changed limits hold at once, for the rate, the burst and the bulkhead") {
+    Admission admission({1, 2, 10});
+    REQUIRE(admission.admit(kStart));
+    REQUIRE(admission.admit(kStart));
+    REQUIRE_FALSE(admission.admit(kStart));
+    admission.change_limits({1000, 50, 3}, kStart);
+    CHECK_FALSE(admission.admit(kStart)); // a larger burst gives no tokens away
+    CHECK(admission.admit(kStart + 1ms));
+    const auto full = admission.admit(kStart + 10ms);
+    REQUIRE_FALSE(full);
+    CHECK(full.error().reason == RefusalReason::in_flight);
+    CHECK(full.error().error.message.find("allowed are 3") != std::string::npos);
+    admission.change_limits({1000, 1, 100}, kStart + 10ms);
+    CHECK(admission.admit(kStart + 10ms));
+    CHECK_FALSE(admission.admit(kStart + 10ms)); // nine tokens were there, the new burst holds one
+    admission.change_limits({1000, 1, 100}, kStart + 10ms);
+    CHECK(admission.in_flight() == 4);
+}
+
 TEST_CASE("workloads resumed from the journal hold places but take no tokens") {
     Admission admission({1, 1, 2});
     admission.resume(3);

@@ -90,4 +90,37 @@ TEST_CASE("events of several threads are all kept, each with its own number") {
         REQUIRE(events[i].id == i + 1);
 }
 
+TEST_CASE("a subscriber is woken after each event, may read the events then, and is left alone afterwards") {
+    const Quiet quiet;
+    EventRing ring;
+    std::vector<std::uint64_t> seen;
+    const auto subscription = ring.subscribe([&] { seen.push_back(ring.latest(1).front().id); });
+    CHECK(ring.last_id() == 0);
+    ring.record("one", "x");
+    ring.record("two", "x");
+    CHECK(seen == std::vector<std::uint64_t>{1, 2});
+    ring.unsubscribe(subscription);
+    ring.record("three", "x");
+    CHECK(seen.size() == 2);
+    CHECK(ring.last_id() == 3);
+}
+
+TEST_CASE("metrics are found by a part of their name") {
+    metrics::counter("test_samples_pears_total", "Pears.", {{"kind", "ripe"}}).add(3);
+    metrics::histogram("test_samples_weight_kg", "Weights.", {1, 2}).observe(1.5);
+    const auto pears = metrics::samples("samples_pears");
+    REQUIRE(pears.size() == 1);
+    CHECK(pears[0].name == "test_samples_pears_total");
+    CHECK(pears[0].type == "counter");
+    CHECK(pears[0].help == "Pears.");
+    CHECK(pears[0].labels.at("kind") == "ripe");
+    CHECK(pears[0].value == 3);
+    const auto all = metrics::samples("test_samples");
+    REQUIRE(all.size() == 3);
+    CHECK(all[1].name == "test_samples_weight_kg_count");
+    CHECK(all[1].value == 1);
+    CHECK(all[2].value == 1.5);
+    CHECK(metrics::samples("no such name").empty());
+}
+
 } // namespace dwcp

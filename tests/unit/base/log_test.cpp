@@ -154,4 +154,20 @@ TEST_CASE("lines of several threads never mix") {
         REQUIRE(nlohmann::json::accept(line));
 }
 
+TEST_CASE("the last lines are kept as they were written, within their limits") {
+    const Capture capture(Format::console);
+    info("first_line", {{"answer", 42}});
+    debug("too_quiet");
+    CHECK(recent().back().find("first_line answer=42") != std::string::npos);
+    for (std::size_t i = 0; i < kRecentLinesMax; ++i)
+        info("filler", {{"i", i}});
+    auto lines = recent();
+    CHECK(lines.size() == kRecentLinesMax);
+    CHECK(lines.front().find("filler i=0") != std::string::npos);
+    info("long", {{"text", std::string(kRecentBytesMax, 'x')}});
+    lines = recent();
+    REQUIRE(lines.size() == 1); // it needs all the room
+    CHECK(lines.front().size() == kRecentBytesMax);
+}
+
 } // namespace dwcp::log
