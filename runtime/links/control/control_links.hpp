@@ -23,6 +23,7 @@
 #include "protocols/base/clock.hpp"
 #include "protocols/base/result.hpp"
 #include "runtime/base/events.hpp"
+#include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
 
 #include <cstdint>
@@ -67,6 +68,7 @@ struct ControlPeer {
 };
 
 struct ControlOptions {
+    chaos::LinkFaults* faults = nullptr; ///< Injected ones; null: there can be none.
     std::string listen_host = "127.0.0.1";
     std::uint16_t listen_port = 0; ///< 0: any; see port().
     std::uint32_t heartbeat_interval_ms = 500;

@@ -181,6 +181,10 @@ class Gateway : public actor::Actor {
     void serve(Peer& peer, wire::control::Envelope envelope, actor::Ticket ticket);
     void serve_by_function(ControlLinks::Server function, PeerRequest request, Duration left,
                            ControlLinks::Done answer);
+    void send_disturbed(Peer& peer, wire::control::Request request, const WorkloadId& trace, Duration left,
+                        std::shared_ptr<Completion> done);
+    void send_undisturbed(Peer& peer, wire::control::Request request, const WorkloadId& trace, Duration left,
+                          std::shared_ptr<Completion> done);
     void send_request(Peer& peer, wire::control::Request request, const WorkloadId& trace, Duration left,
                       std::shared_ptr<Completion> done);
     void take_answer(Peer& peer, std::uint64_t attempt, std::uint64_t sequence,

@@ -142,8 +142,34 @@ void Gateway::begin_request(const NodeName& name, const std::string& service, By
     send_request(peer, {service, deadline_ms, std::move(body)}, trace, left, std::move(done));
 }
 
+/// An injected fault: the request is lost on its way, or comes late.
+void Gateway::send_disturbed(Peer& peer, control::Request request, const WorkloadId& trace, Duration left,
+                             std::shared_ptr<Completion> done) {
+    const auto verdict = setup_.options.faults->judge(chaos::Link::control, peer.config.name);
+    if (verdict.drop || verdict.delay >= left) {
+        return after(left, [done] {
+            done->finish(fail(Errc::deadline_exceeded, "the peer gave no answer in time", "try again"));
+        });
+    }
+    if (verdict.delay == Duration::zero())
+        return send_undisturbed(peer, std::move(request), trace, left, std::move(done));
+    after(verdict.delay, [this, &peer, attempt = peer.link.attempt(), request = std::move(request), trace,
+                          left = left - verdict.delay, done = std::move(done)]() mutable {
+        if (peer.link.is_current(attempt, PeerLink::State::up))
+            return send_undisturbed(peer, std::move(request), trace, left, std::move(done));
+        done->finish(fail(Errc::unavailable, peer.config.name + " is down", "try again when it is up"));
+    });
+}
+
 void Gateway::send_request(Peer& peer, control::Request request, const WorkloadId& trace, Duration left,
                            std::shared_ptr<Completion> done) {
+    if (setup_.options.faults != nullptr && setup_.options.faults->any()) [[unlikely]]
+        return send_disturbed(peer, std::move(request), trace, left, std::move(done));
+    send_undisturbed(peer, std::move(request), trace, left, std::move(done));
+}
+
+void Gateway::send_undisturbed(Peer& peer, control::Request request, const WorkloadId& trace, Duration left,
+                               std::shared_ptr<Completion> done) {
     const auto attempt = peer.link.attempt();
     const auto sequence = peer.session->next_sequence();
     ControlFrame frame(peer.session->seal({sequence, trace, std::move(request)}));

@@ -117,8 +117,24 @@ void ClientStream::take(RequestPtr request) {
     if (request->sent) probe.count_retransfer();
     request->sent = true;
     if (request->kind == wire::FrameKind::block) probe.count_sent(request->payload->size());
-    send(request->kind, request->id, request->header, request->payload, request->payload_checksum);
+    if (core_.options.faults != nullptr && core_.options.faults->any()) [[unlikely]]
+        send_disturbed(*request);
+    else
+        send(request->kind, request->id, request->header, request->payload, request->payload_checksum);
     in_flight_.emplace(request->id, std::move(request));
+}
+
+/// An injected fault: the frame is lost, or a bit of its block flips after the checksum was made.
+void ClientStream::send_disturbed(const Request& request) {
+    const auto verdict = core_.options.faults->judge(chaos::Link::data, peer_.name());
+    if (verdict.drop) return;
+    auto payload = request.payload;
+    if (verdict.corrupt && payload && !payload->empty()) {
+        Bytes damaged = *payload;
+        damaged[damaged.size() / 2] ^= 1;
+        payload = share(std::move(damaged));
+    }
+    send(request.kind, request.id, request.header, payload, request.payload_checksum);
 }
 
 void ClientStream::on_answer(wire::Frame& frame) {

@@ -23,6 +23,7 @@
 #include "protocols/base/result.hpp"
 #include "protocols/wire/block.hpp"
 #include "runtime/base/events.hpp"
+#include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/tls/context.hpp"
 
@@ -57,6 +58,7 @@ struct DataPeer {
 };
 
 struct DataPlaneOptions {
+    chaos::LinkFaults* faults = nullptr; ///< Injected ones; null: there can be none.
     std::string listen_host = "127.0.0.1";
     std::uint16_t listen_port = 0; ///< 0: any; see port().
     std::uint32_t streams_min = 1;
