@@ -95,7 +95,7 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
     if (request.certificate) return request.certificate->principal();
     const auto given = request.header("Authorization");
     if (!given && options.tls) return identity::Principal{identity::Role::none, "", "none"};
-    if (!given) return identity::Principal{options.local_role, "local", "loopback"};
+    if (!given) return identity::Principal{options.local_role(), "local", "loopback"};
     if (given->starts_with(kScheme) &&
         backend.is_operator_token(std::string_view(*given).substr(kScheme.size())))
         return identity::Principal{identity::Role::admin, "local", "token"};

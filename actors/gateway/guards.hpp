@@ -4,6 +4,7 @@
 #include "actors/gateway/backend.hpp"
 #include "runtime/http/route.hpp"
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,7 @@ bool is_loopback_authority(std::string_view authority);
 
 struct GuardOptions {
     /// Of clients on this machine without certificate and token; with `tls` they are Role::none.
-    identity::Role local_role = identity::Role::none;
+    std::function<identity::Role()> local_role = [] { return identity::Role::none; };
     std::string token_file; ///< Where the operator token is, for refusals.
     bool tls = false;       ///< Whether the server speaks TLS.
 };

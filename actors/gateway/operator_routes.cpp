@@ -1,6 +1,8 @@
 #include "actors/gateway/operator_routes.hpp"
 
+#include "actors/gateway/event_feed.hpp"
 #include "actors/gateway/operator_verbs.hpp"
+#include "actors/gateway/tar.hpp"
 #include "actors/gateway/views.hpp"
 #include "runtime/http/errors.hpp"
 #include "runtime/metrics/metrics.hpp"
@@ -97,17 +99,82 @@ Result<nlohmann::json> read_command(const http::Request& request, const Operator
     return args;
 }
 
+/// The files of a bundle as one archive: a few MiB, as everything in it is bounded.
+http::Response archive(Backend& backend, const http::Request& request) {
+    const auto bundle = backend.admin({"bundle", nlohmann::json::object(), request.client, request.peer});
+    if (!bundle) return http::error_response(bundle.error());
+    http::Response response;
+    response.content_type = "application/x-tar";
+    response.headers.emplace_back("Content-Disposition", "attachment; filename=dwcp-bundle.tar");
+    response.body = make_tar(bundle->at("files").get<std::map<std::string, std::string>>(),
+                             bundle->at("time_ms").get<UnixMillis>());
+    return response;
+}
+
+bool wants_stream(const http::Request& request) {
+    return request.header("Accept").value_or("").find("text/event-stream") != std::string::npos;
+}
+
+http::Response follow(EventFeed& events, const http::Request& request) {
+    if (request.param("node"))
+        return http::error_response(
+            {Errc::invalid_argument, "a stream is of the node that is asked", "ask the other node itself"});
+    auto stream = events.open(request);
+    return stream ? std::move(*stream) : http::error_response(stream.error());
+}
+
+/// Reads go on without a lane that can commit, so this is said and does not make the node unready: were it
+/// so, every node would leave its balancer at once when a quorum is lost.
+nlohmann::json readiness(const nlohmann::json& health) {
+    constexpr std::string_view kLane = "lane ";
+    auto lanes = nlohmann::json::array();
+    bool can_commit = true;
+    const auto checks =
+        health.is_object() ? health.value("checks", nlohmann::json::array()) : nlohmann::json::array();
+    for (const auto& check : checks) {
+        const auto name = check.value("name", "");
+        if (!name.starts_with(kLane)) continue;
+        const bool ok = check.value("ok", false);
+        can_commit = can_commit && ok;
+        lanes.push_back(
+            {{"lane", name.substr(kLane.size())}, {"can_commit", ok}, {"note", check.value("detail", "")}});
+    }
+    return {{"ready", true}, {"can_commit", can_commit}, {"lanes", std::move(lanes)}};
+}
+
 } // namespace
 
-void register_operator_routes(http::HttpServer& server, Backend& backend) {
+void register_operator_routes(http::HttpServer& server, Backend& backend, EventFeed* events) {
     for (const OperatorVerb& verb : operator_verbs()) {
-        server.route(verb.route, http::Handler([&backend, &verb](http::Request& request) {
+        const bool may_stream = verb.name == "events" && events != nullptr;
+        server.route(verb.route, http::Handler([=, &backend, &verb](http::Request& request) {
+                         if (verb.name == "bundle") return archive(backend, request);
+                         if (may_stream && wants_stream(request)) return follow(*events, request);
                          const auto args = verb.route.method == "GET" ? read_query(request, verb)
                                                                       : read_command(request, verb);
                          return args ? answer(backend, verb.name, *args, request)
                                      : http::error_response(args.error());
                      }));
     }
+}
+
+void register_event_stream(http::HttpServer& server, EventFeed& events) {
+    http::RouteSpec spec;
+    spec.method = "GET";
+    spec.pattern = "/v1/events/stream";
+    spec.group = "Operation";
+    spec.sentence = "This node's events as they happen (server-sent events).";
+    spec.role = identity::Role::viewer;
+    spec.parameters = {
+        {"Last-Event-ID", "header", "The last id that was seen: goes on after it."},
+        {"after", "query", "The same where no header can be sent; without both, from now on."}};
+    spec.answer =
+        "Of each event `id: INCARNATION-ID`, `event: NAME` and `data:`, the event as in /v1/events. "
+        "Where some are missing an event `gap` comes first: `missed` (unknown after a restart), "
+        "`next`, `reason`. A comment every 15 s keeps the connection alive.";
+    spec.example = "curl -N http://127.0.0.1:8101/v1/events/stream";
+    server.route(std::move(spec),
+                 http::Handler([&events](http::Request& request) { return follow(events, request); }));
 }
 
 void register_probe_routes(http::HttpServer& server, Backend& backend) {
@@ -140,10 +207,11 @@ void register_probe_routes(http::HttpServer& server, Backend& backend) {
                  }));
     server.route(
         probe("/ready", identity::Role::none, "Whether this node takes requests; 503 if not.",
-              "`ready`: true."),
+              "`ready`: true; `can_commit`, and `lanes`: which of them can commit now. Reads go on without."),
         http::Handler([&backend](http::Request&) {
             const auto ready = backend.ready();
-            return ready ? json_response({{"ready", true}}) : http::error_response(ready.error(), 503);
+            return ready ? json_response(readiness(backend.health()))
+                         : http::error_response(ready.error(), 503);
         }));
 }
 

@@ -24,7 +24,8 @@ void register_routes(http::HttpServer& server, Backend& backend, const RouteOpti
     register_workload_routes(routes);
     register_compression_routes(routes);
     register_allocation_routes(routes);
-    register_operator_routes(server, backend);
+    register_operator_routes(server, backend, options.events);
+    if (options.events != nullptr) register_event_stream(server, *options.events);
     register_probe_routes(server, backend);
     register_api_route(server);
 }

@@ -10,9 +10,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace dwcp::gateway {
+
+class EventFeed;
 
 struct RouteOptions {
     /// Refused with too_large before it is read, or as soon as it is over.
@@ -27,7 +30,9 @@ struct RouteOptions {
     /// Where an operator finds the token; said in the refusal of a request without it.
     std::string operator_token_file;
     /// What a client on this machine may do without a token, unless the server speaks TLS.
-    identity::Role local_role = identity::Role::writer;
+    std::function<identity::Role()> local_role = [] { return identity::Role::writer; };
+    /// Follows this node's events; null: it offers no stream.
+    EventFeed* events = nullptr;
     NodeName node;    ///< Whose requests these are, in traces.
     bool tls = false; ///< Whether it does: a client is then its certificate's role, or none.
 };

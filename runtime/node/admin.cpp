@@ -56,6 +56,10 @@ Admin::Admin(AdminServices services) : services_(std::move(services)) {
     add_actor_verbs(verbs_, services_);
     add_event_verbs(verbs_, services_);
     add_audit_verbs(verbs_, services_);
+    add_config_verbs(verbs_, services_);
+    add_node_verbs(verbs_, services_);
+    add_chaos_verbs(verbs_, services_);
+    add_bundle_verb(verbs_, services_);
     add_trace_verbs(verbs_, services_);
 }
 

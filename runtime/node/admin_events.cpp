@@ -1,5 +1,8 @@
 // `events`: what happened on this node.
+#include "actors/gateway/event_feed.hpp"
 #include "runtime/node/admin_verbs.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -17,16 +20,13 @@ json events(const AdminServices& services, const json& args) {
     const auto found = args.contains("after") ? services.events.since(number_of(args, "after", 0), limit)
                                               : services.events.latest(limit);
     json list = json::array();
-    for (const auto& event : found) {
-        list.push_back({{"id", event.id},
-                        {"time_ms", event.time_ms},
-                        {"name", event.name},
-                        {"subject", event.subject},
-                        {"trace", event.trace},
-                        {"fields", event.fields}});
-    }
+    for (const auto& event : found)
+        list.push_back(gateway::event_json(event));
     const std::uint64_t last = found.empty() ? number_of(args, "after", 0) : found.back().id;
-    return {{"node", services.identity.name}, {"events", std::move(list)}, {"last_id", last}};
+    return {{"node", services.identity.name},
+            {"incarnation", fmt::format("{:016x}", services.identity.incarnation)},
+            {"events", std::move(list)},
+            {"last_id", last}};
 }
 
 } // namespace

@@ -14,21 +14,12 @@ namespace {
 
 using nlohmann::json;
 
+/// As the alert rule on the same: a week to act in.
+constexpr UnixMillis kCertificateWarningMs = 7LL * 24 * 3'600'000;
+
 constexpr const char* kLanes[] = {"consensus/metadata", "consensus/bulk"};
 
 TimePoint deadline() { return std::chrono::steady_clock::now() + kAskDeadline; }
-
-json workload_counts(const AdminServices& services) {
-    json counts{{"open", 0}, {"sealed", 0}, {"committed", 0}, {"failed", 0}};
-    for (std::uint32_t i = 0; i < services.manager_instances; ++i) {
-        const auto reply = actor::call(services.system, services.resolver, "manager/" + std::to_string(i),
-                                       manager::QueryWorkloads{}, deadline());
-        if (!reply) continue;
-        for (const auto& report : (*reply)->list)
-            counts[report.state] = counts[report.state].get<int>() + 1;
-    }
-    return counts;
-}
 
 json tls_state(const tls::Context* tls) {
     if (tls == nullptr) return {{"enabled", false}};
@@ -38,6 +29,31 @@ json tls_state(const tls::Context* tls) {
             {"serial", own.serial},
             {"until_ms", own.until_ms},
             {"ca_until_ms", tls->ca_until_ms()}};
+}
+
+/// What somebody should look at, the worst first.
+json alerts(const AdminServices& services, const json& health) {
+    json list = json::array();
+    const auto alert = [&](const char* name, const char* severity, std::string detail) {
+        list.push_back({{"name", name}, {"severity", severity}, {"detail", std::move(detail)}});
+    };
+    for (const auto& check : health.value("checks", json::array()))
+        if (!check.value("ok", true))
+            alert("check_failed", health.value("status", "") == "unhealthy" ? "critical" : "warning",
+                  check.value("name", "") + ": " + check.value("detail", ""));
+    for (const auto& child : services.board.all())
+        if (!child.quarantine.empty())
+            alert("actor_quarantined", "warning", child.path + " by " + child.quarantine);
+    if (const auto corruptions = services.store.stats().corruptions; corruptions > 0)
+        alert("data_corrupted", "critical", fmt::format("{} damaged records since the start", corruptions));
+    if (services.tls) {
+        const auto left_ms = services.tls->own().until_ms - unix_now_ms();
+        if (left_ms < kCertificateWarningMs)
+            alert("certificate_expires", left_ms < 0 ? "critical" : "warning",
+                  fmt::format("this node's certificate ends in {} hours", left_ms / 3'600'000));
+    }
+    if (*services.draining) alert("draining", "info", "this node takes no new requests");
+    return list;
 }
 
 json status(const AdminServices& services) {
@@ -57,6 +73,7 @@ json status(const AdminServices& services) {
             {"state", *services.draining ? "draining" : "running"},
             {"uptime_s", milliseconds_since(services.started) / 1000},
             {"health", checks["status"]},
+            {"alerts", alerts(services, checks)},
             {"actors", children.size()},
             {"restarts_total", restarts},
             {"tls", tls_state(services.tls.get())},
@@ -113,6 +130,18 @@ json nodes(const AdminServices& services) {
 }
 
 } // namespace
+
+json workload_counts(const AdminServices& services) {
+    json counts{{"open", 0}, {"sealed", 0}, {"committed", 0}, {"failed", 0}};
+    for (std::uint32_t i = 0; i < services.manager_instances; ++i) {
+        const auto reply = actor::call(services.system, services.resolver, "manager/" + std::to_string(i),
+                                       manager::QueryWorkloads{}, deadline());
+        if (!reply) continue;
+        for (const auto& report : (*reply)->list)
+            counts[report.state] = counts[report.state].get<int>() + 1;
+    }
+    return counts;
+}
 
 json lane_states(caf::actor_system& system, const actor::Resolver& resolver, TimePoint deadline) {
     json lanes = json::array();

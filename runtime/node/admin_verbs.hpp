@@ -10,8 +10,11 @@
 #include "actors/supervisor/board.hpp"
 #include "protocols/base/result.hpp"
 #include "runtime/audit/audit_log.hpp"
+#include "runtime/base/deadlines.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/caf/resolver.hpp"
+#include "runtime/chaos/faults.hpp"
+#include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/links/data/data_plane.hpp"
@@ -31,6 +34,7 @@
 namespace dwcp::node {
 
 class Health;
+class LiveConfig;
 
 /// What handlers work with; all of it outlives them.
 struct AdminServices {
@@ -44,7 +48,12 @@ struct AdminServices {
     links::DataPlane& data;
     Health& health;
     audit::AuditLog& audit;
+    LiveConfig& config;
+    Deadlines& deadlines;
+    chaos::Faults& faults;
+    chaos::LinkFaults& link_faults;
     std::shared_ptr<std::atomic<bool>> draining;
+    std::shared_ptr<const std::atomic<bool>> ending; ///< The process was told to end.
     std::uint32_t manager_instances = 0;
     std::string control_address;
     TimePoint started;
@@ -58,12 +67,20 @@ void add_status_verbs(VerbTable& verbs, const AdminServices& services);
 void add_actor_verbs(VerbTable& verbs, const AdminServices& services);
 void add_event_verbs(VerbTable& verbs, const AdminServices& services);
 void add_audit_verbs(VerbTable& verbs, const AdminServices& services);
+void add_config_verbs(VerbTable& verbs, const AdminServices& services);
+void add_node_verbs(VerbTable& verbs, const AdminServices& services);
+void add_chaos_verbs(VerbTable& verbs, const AdminServices& services);
+/// Asks the others: `verbs` must stay where it is.
+void add_bundle_verb(VerbTable& verbs, const AdminServices& services);
 
 /// How long a verb waits for an actor of this node.
 inline constexpr Duration kAskDeadline = std::chrono::seconds(2);
 
 /// The state of this node's lanes, for `status` and for health; a lane that does not answer is left out.
 nlohmann::json lane_states(caf::actor_system& system, const actor::Resolver& resolver, TimePoint deadline);
+
+/// How many of the managers' workloads are in which state.
+nlohmann::json workload_counts(const AdminServices& services);
 
 // Arguments of a call; they were checked against the verb's parameters.
 std::string text_of(const nlohmann::json& args, const char* key);

@@ -6,6 +6,7 @@
 #include "actors/consensus/messages.hpp"
 #include "actors/consensus/transactions.hpp"
 #include "actors/gateway/actor_backend_actor.hpp"
+#include "actors/gateway/event_feed.hpp"
 #include "actors/gateway/gateway_actor.hpp"
 #include "actors/gateway/routes.hpp"
 #include "actors/manager/journal.hpp"
@@ -15,22 +16,26 @@
 #include "protocols/crypto/ed25519.hpp"
 #include "runtime/caf/call.hpp"
 #include "runtime/caf/system.hpp"
+#include "runtime/chaos/ballast.hpp"
 #include "runtime/http/http_server.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/identity/operator_token.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin.hpp"
 #include "runtime/node/admin_backup.hpp"
+#include "runtime/node/admin_trace.hpp"
 #include "runtime/node/backups.hpp"
 #include "runtime/node/health.hpp"
 #include "runtime/node/health_watch.hpp"
+#include "runtime/node/live_config.hpp"
 #include "runtime/node/node_metrics.hpp"
-#include "runtime/node/admin_trace.hpp"
 #include "runtime/node/own_tls.hpp"
 #include "runtime/node/restore.hpp"
 #include "runtime/node/service_manager.hpp"
 #include "runtime/node/watchdog.hpp"
 #include "runtime/tls/certificate_watch.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -108,10 +113,15 @@ class RunningNode final : public Node {
 
     const config::NodeConfig config_;
     const std::function<void()> on_lost_;
+    LiveConfig live_{config_};
     const std::shared_ptr<std::atomic<bool>> draining_ = std::make_shared<std::atomic<bool>>(false);
+    const std::shared_ptr<std::atomic<bool>> told_to_end_ = std::make_shared<std::atomic<bool>>(false);
 
     // In the order of dependence; destroyed in reverse.
     EventRing events_;
+    Deadlines deadlines_;
+    chaos::LinkFaults link_faults_{static_cast<std::uint64_t>(unix_now_ms())};
+    chaos::Faults faults_{deadlines_, events_};
     identity::Identity identity_;
     std::string operator_token_;
     std::shared_ptr<tls::Context> tls_; ///< Null: plain text, on loopback only.
@@ -135,6 +145,7 @@ class RunningNode final : public Node {
     std::unique_ptr<BackupService> backups_;
     std::unique_ptr<Admin> admin_;
     std::unique_ptr<gateway::ActorBackend> backend_;
+    std::unique_ptr<gateway::EventFeed> events_feed_;
     std::unique_ptr<http::HttpServer> http_;
     std::unique_ptr<NodeMetrics> metrics_;
     std::unique_ptr<HealthWatch> health_watch_;
@@ -163,6 +174,7 @@ void RunningNode::open_state() {
     log::info("node_starting", {{"version", DWCP_VERSION}, {"public_key", identity_.public_key().hex()}});
     tls_ = need(load_own_tls(config_));
     if (tls_) certificates_ = std::make_unique<tls::CertificateWatch>(tls_, tls_files(config_), events_);
+    chaos::remove_ballast(config_.data_dir);
     store_ = need(store::Store::open({config_.data_dir + "/store", kStoreMemoryBytes}));
     audit_ = need(audit::AuditLog::open(*store_, config_.name));
     keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
@@ -222,6 +234,7 @@ void RunningNode::join_links() {
         actor::SystemOptions{.heartbeat_interval_ms = config_.heartbeat_interval_ms,
                              .heartbeat_timeout_ms = config_.heartbeat_timeout_ms});
     links::DataPlaneOptions data;
+    data.faults = &link_faults_;
     data.listen_host = config_.data.host;
     data.listen_port = config_.data.port;
     data.streams_min = config_.streams_min;
@@ -240,6 +253,7 @@ void RunningNode::join_links() {
         peers.push_back({peer.name, peer.site, peer.control.host, peer.control.port});
     }
     links::ControlOptions control;
+    control.faults = &link_faults_;
     control.listen_host = config_.control.host;
     control.listen_port = config_.control.port;
     control.heartbeat_interval_ms = config_.heartbeat_interval_ms;
@@ -335,10 +349,16 @@ supervisor::Child RunningNode::manager(std::uint32_t instance) {
     options.object_bytes_max = config_.object_bytes_max;
     options.data_deadline = ms(config_.request_timeout_ms);
     // The limits are the node's; each instance takes its share of the keys, so of the limits.
-    const auto share = [&](std::uint32_t limit) { return std::max(1U, limit / config_.manager_instances); };
-    options.uploads_open_max = share(config_.uploads_open_max);
-    options.admission = {share(config_.requests_per_s), share(config_.requests_burst),
-                         share(config_.workloads_in_flight_max)};
+    options.uploads_open_max = std::max(1U, config_.uploads_open_max / config_.manager_instances);
+    options.admission_now = [this]() -> manager::AdmissionLimits {
+        const auto config = live_.get();
+        const auto share = [&](std::uint32_t limit) {
+            return std::max(1U, limit / config->manager_instances);
+        };
+        return {share(config->requests_per_s), share(config->requests_burst),
+                share(config->workloads_in_flight_max)};
+    };
+    options.admission = options.admission_now();
     return child("manager/" + std::to_string(instance), [this, options](actor::ActorContext context) {
         return manager::spawn_manager(*system_, std::move(context), options,
                                       {*store_, *keeper_, *data_, events_, *disk_, uploads_, *metadata_});
@@ -360,8 +380,9 @@ std::vector<supervisor::Child> RunningNode::children() {
     }
     for (std::uint32_t i = 0; i < config_.compression_instances; ++i) {
         children.push_back(child("compression/" + std::to_string(i), [this](actor::ActorContext context) {
-            return compression::spawn_compression(*system_, std::move(context),
-                                                  {static_cast<double>(config_.link_mbps)}, *codecs_);
+            return compression::spawn_compression(
+                *system_, std::move(context),
+                {[this] { return static_cast<double>(live_.get()->link_mbps); }}, *codecs_);
         }));
     }
     for (std::uint32_t i = 0; i < config_.manager_instances; ++i)
@@ -391,12 +412,32 @@ std::unique_ptr<BackupService> RunningNode::backups() {
 }
 
 void RunningNode::grow_tree() {
+    live_.on_change([before = config_.log_level](const config::NodeConfig& config) mutable {
+        // Only a change of the file's: a level that an operator set for a time stays else.
+        if (std::exchange(before, config.log_level) != config.log_level) log::set_level(config.log_level);
+    });
     backups_ = backups();
     health_ = std::make_unique<Health>(*system_, resolver_, board_, *store_, *control_);
-    admin_ = std::make_unique<Admin>(AdminServices{identity_, *system_, resolver_, board_, events_, *store_,
-                                                   *control_, *data_, *health_, *audit_, draining_,
-                                                   config_.manager_instances, config_.control.text(),
-                                                   std::chrono::steady_clock::now(), tls_});
+    admin_ = std::make_unique<Admin>(AdminServices{identity_,
+                                                   *system_,
+                                                   resolver_,
+                                                   board_,
+                                                   events_,
+                                                   *store_,
+                                                   *control_,
+                                                   *data_,
+                                                   *health_,
+                                                   *audit_,
+                                                   live_,
+                                                   deadlines_,
+                                                   faults_,
+                                                   link_faults_,
+                                                   draining_,
+                                                   told_to_end_,
+                                                   config_.manager_instances,
+                                                   config_.control.text(),
+                                                   std::chrono::steady_clock::now(),
+                                                   tls_});
     add_backup_verbs(*admin_, *backups_);
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
@@ -427,13 +468,16 @@ void RunningNode::listen() {
     };
     backend_ = std::make_unique<gateway::ActorBackend>(std::move(options), *system_, resolver_, *control_,
                                                        *metadata_, *transactions_);
+    events_feed_ =
+        std::make_unique<gateway::EventFeed>(events_, fmt::format("{:016x}", identity_.incarnation));
     http_ = std::make_unique<http::HttpServer>();
     gateway::RouteOptions routes;
     routes.node = config_.name;
     routes.object_bytes_max = config_.object_bytes_max;
     routes.upload_expiry = std::chrono::seconds(config_.upload_expiry_s);
     routes.operator_token_file = config_.data_dir + "/operator.token";
-    routes.local_role = config_.http_local_role;
+    routes.local_role = [this] { return live_.get()->http_local_role; };
+    routes.events = events_feed_.get();
     routes.tls = tls_ != nullptr;
     gateway::register_routes(*http_, *backend_, routes);
     http::Options server;
@@ -485,6 +529,7 @@ void RunningNode::watch_itself() {
 // --- the end
 
 bool RunningNode::drain() {
+    *told_to_end_ = true;
     *draining_ = true;
     events_.record("node_draining", config_.name);
     return http_->drain(ms(config_.drain_timeout_ms));
@@ -492,6 +537,7 @@ bool RunningNode::drain() {
 
 void RunningNode::end() {
     *draining_ = true;
+    faults_.stop({}); // a paused actor could not end
     if (keeper_) keeper_->stop_sweeping();
     resolver_.close(); // whoever waits for an actor gets its answer now
     watchdog_.reset();

@@ -19,7 +19,7 @@ struct Asked {
 
 struct Door {
     FakeBackend backend;
-    gateway::GuardOptions options{Role::writer, "/data/operator.token", true};
+    gateway::GuardOptions options{[] { return Role::writer; }, "/data/operator.token", true};
 
     Asked ask(Role needed, const std::string& uri, http::Headers headers = {}) {
         http::Request request;
