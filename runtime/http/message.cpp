@@ -24,7 +24,8 @@ std::optional<std::string> Request::param(const std::string& name) const {
 
 Result<std::string> read_text(const Request& request, std::size_t bytes_max) {
     const auto over = [&] {
-        return fail(Errc::too_large, fmt::format("the body is over {} bytes", bytes_max), "");
+        return fail(Errc::too_large, fmt::format("the body is over {} bytes", bytes_max),
+                    "send less at once");
     };
     if (request.content_length.value_or(0) > bytes_max) return over();
     std::string text;

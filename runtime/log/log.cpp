@@ -7,6 +7,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -85,6 +86,9 @@ std::string timestamp() {
                        ms % 1000);
 }
 
+// What is not could be mistaken for more than one field, could move the cursor, or is perhaps not UTF-8.
+bool is_plain(char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '='; }
+
 // nlohmann's escaping is used for strings only, so that a line costs no tree of JSON values.
 void append_quoted(std::string& line, std::string_view text) {
     line += nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -122,9 +126,7 @@ std::string render_console(Level level, std::string_view event, Fields fields, O
     if (!origin.trace.empty()) line += fmt::format(" trace={}", origin.trace);
     for (const Field& field : fields) {
         line += fmt::format(" {}=", field.key());
-        // Quote whatever could be mistaken for more than one field or could move the cursor.
-        const bool plain = field.value().find_first_of(" \"=\n\r\t\x1b") == std::string_view::npos;
-        if (field.quoted() && !plain)
+        if (field.quoted() && !std::ranges::all_of(field.value(), is_plain))
             append_quoted(line, field.value());
         else
             line += field.value();

@@ -109,6 +109,12 @@ TEST_CASE("a console line does not let a value forge a field, a line or a colour
     CHECK(line.ends_with(R"(a="x=1" b="x\ny" c="\u001b[31m" d="\"q\"")"));
 }
 
+TEST_CASE("a console line holds no control character and is UTF-8 whatever a value holds") {
+    const Capture capture(Format::console);
+    info("received", {{"a", std::string("x\0y", 3)}, {"b", "\b"}, {"c", "\xff"}, {"d", "\xc3\xbc"}});
+    CHECK(capture.line().ends_with("a=\"x\\u0000y\" b=\"\\b\" c=\"\xef\xbf\xbd\" d=\"\xc3\xbc\""));
+}
+
 TEST_CASE("lines below the level are not written, and the level can change while running") {
     const Capture capture(Format::json, Level::warn);
     info("quiet");

@@ -539,6 +539,14 @@ TEST_CASE_METHOD(Fixture, "objects are deleted once and listed by prefix in page
     CHECK(error_of(get("a/1"))["code"] == "not_found");
 }
 
+TEST_CASE_METHOD(Fixture, "a body over its route's limit is refused with what to do") {
+    const auto running = start();
+    const auto answer = client->Post("/v1/transactions", std::string(40000, 'x'), "text/plain");
+    REQUIRE(answer);
+    CHECK(answer->status == 413);
+    CHECK(error_of(answer)["remedy"] == "send less at once");
+}
+
 TEST_CASE_METHOD(Fixture, "transactions are committed once for each id") {
     const auto running = start();
     const auto submit = [&](const std::string& body, const std::string& id) {
