@@ -2,6 +2,7 @@
 
 #include "runtime/identity/guarded_file.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <ranges>
 #include <set>
 #include <sstream>
 #include <sys/stat.h>
@@ -23,6 +25,8 @@ constexpr std::string_view kManifestName = "backup.json";
 constexpr std::string_view kStoreName = "store";
 /// A backup that is being made; taken for one that was cut short by whoever does not make it.
 constexpr std::string_view kPartialSuffix = ".partial";
+/// Of an id, before "-NODE".
+constexpr std::size_t kTimeLength = std::string_view("20261124-085512").size();
 /// Written last by a restore: with it the directory is a node's.
 constexpr std::string_view kOwnerName = "node.id";
 
@@ -112,19 +116,28 @@ Result<void> fill(Backup& backup, const Source& source, const std::string& targe
     return identity::write_guarded(target + "/" + std::string(kManifestName), to_json(backup));
 }
 
+bool is_partial_of(std::string_view name, const NodeName& node) {
+    return name.ends_with(kPartialSuffix) && name.size() > kTimeLength &&
+           name.substr(kTimeLength) == fmt::format("-{}{}", node, kPartialSuffix);
+}
+
 } // namespace
+
+std::string backup_id(UnixMillis now_ms, const std::string& of) {
+    return fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(static_cast<std::time_t>(now_ms / 1000)), of);
+}
 
 Result<Backup> Backups::create(Backup backup, const Source& source, const Progress& progress) const {
     if (auto made = make_directory(directory_); !made) return std::unexpected(made.error());
-    auto earlier = list();
+    const auto earlier = newest(backup.node, backup.cluster);
     if (!earlier) return std::unexpected(earlier.error());
-    const Backup* newest = earlier->empty() ? nullptr : &earlier->back();
     const std::string partial = path_of(backup.id) + std::string(kPartialSuffix);
     std::error_code error;
     if (fs::exists(path_of(backup.id), error) || fs::exists(partial, error))
         return fail(Errc::already_exists, fmt::format("there is a backup {} already", backup.id),
                     "try again in a second");
-    Writer writer(partial, newest, newest == nullptr ? "" : path_of(newest->id), progress);
+    const Backup* before = *earlier ? &**earlier : nullptr;
+    Writer writer(partial, before, before == nullptr ? "" : path_of(before->id), progress);
     auto filled = fill(backup, source, partial, writer);
     if (filled) {
         fs::rename(partial, path_of(backup.id), error);
@@ -168,15 +181,26 @@ Result<Backup> Backups::find(const std::string& id) const {
     return read_backup(path_of(id));
 }
 
-Result<std::vector<std::string>> Backups::prune(std::size_t keep) const {
+Result<std::optional<Backup>> Backups::newest(const NodeName& node, const std::string& cluster) const {
+    auto all = list();
+    if (!all) return std::unexpected(all.error());
+    for (Backup& backup : std::views::reverse(*all))
+        if (backup.node == node && backup.cluster == cluster) return std::move(backup);
+    return std::nullopt;
+}
+
+Result<std::vector<std::string>> Backups::prune(std::size_t keep, const NodeName& node,
+                                                const std::string& cluster) const {
     std::vector<std::string> removed;
     const auto names = names_in(directory_);
     if (!names) return std::unexpected(names.error());
-    const auto complete = list();
+    auto complete = list();
     if (!complete) return std::unexpected(complete.error());
+    std::erase_if(*complete, [&](const Backup& b) { return b.node != node || b.cluster != cluster; });
     std::error_code error;
+    // Another node's may be one that is being made.
     for (const std::string& name : *names)
-        if (name.ends_with(kPartialSuffix)) fs::remove_all(path_of(name), error);
+        if (is_partial_of(name, node)) fs::remove_all(path_of(name), error);
     for (std::size_t i = 0; i + keep < complete->size(); ++i) {
         const std::string& id = (*complete)[i].id;
         // Without its manifest it is no backup any more, should the rest be cut short.

@@ -5,11 +5,12 @@
 //                                    store/...       the store as it was at one moment
 //                                    node.key ...    the node's identity and whom it trusts (mode 0600)
 //
-// A backup without backup.json was cut short and is not one. A file that is the same as in the newest backup
-// before is a hard link to it, so backups of little change cost little space.
+// A backup without backup.json was cut short and is not one. A file that is the same as in the node's newest
+// backup before is a hard link to it, so backups of little change cost little space. Nodes may share a
+// directory: each removes its own backups alone.
 //
-// Life cycle: Backups is made when needed and keeps no state but the path; one create() at a time in a
-// directory. All calls block on the disk. Used by the node (create, list, verify) and by `dwcp-node
+// Life cycle: Backups is made when needed and keeps no state but the path; one create() at a time of a
+// node. All calls block on the disk. Used by the node (create, list, verify) and by `dwcp-node
 // --restore`.
 #pragma once
 
@@ -20,6 +21,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +67,9 @@ std::string to_json(const Backup& backup);
 /// Errc::corrupted, with what is wrong; precondition_failed for a newer format.
 Result<Backup> parse_backup(std::string_view json);
 
+/// What a backup of a node that is taken now is called.
+std::string backup_id(UnixMillis now_ms, const std::string& of);
+
 /// Where the copy comes from.
 struct Source {
     std::string store;                        ///< A checkpoint; its files are not changed.
@@ -81,8 +86,12 @@ class Backups {
     Result<std::vector<Backup>> list(std::vector<std::string>* problems = nullptr) const;
     Result<Backup> find(const std::string& id) const;
     std::string path_of(const std::string& id) const { return directory_ + "/" + id; }
-    /// Removes the oldest complete ones beyond `keep`, and all that were cut short. Returns the ids removed.
-    Result<std::vector<std::string>> prune(std::size_t keep) const;
+    /// The newest complete one of this node.
+    Result<std::optional<Backup>> newest(const NodeName& node, const std::string& cluster) const;
+    /// Removes a node's oldest complete ones beyond `keep`, and those of it that were cut short. Returns the
+    /// ids removed.
+    Result<std::vector<std::string>> prune(std::size_t keep, const NodeName& node,
+                                           const std::string& cluster) const;
 
   private:
     const std::string directory_;

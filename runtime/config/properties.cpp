@@ -199,7 +199,7 @@ Table systems() {
         text("backup.directory", &C::backup_directory, "", Text{"a path or empty", is_path_or_empty},
              "Where backups of this node go; empty: backups in node.data_dir."),
         number("backup.keep", &C::backup_keep, 7, "backups", {1, 1'000},
-               "Complete backups that are kept there; older ones are removed after a new one."),
+               "Complete backups of this node that are kept there; older ones are removed after a new one."),
 
         number("supervisor.restart_backoff_min_ms", &C::restart_backoff_min_ms, 10, "ms", {1, 60'000},
                "Wait before a failed actor is started again."),

@@ -82,17 +82,13 @@ BackupService::BackupService(BackupOptions options, const identity::Identity& se
                              EventRing& events)
     : options_(std::move(options)), backups_(options_.directory), self_(self), store_(store),
       events_(events) {
-    const auto known = backups_.list();
-    if (known && !known->empty()) probe_.last.set(static_cast<double>(known->back().created_ms) / 1000);
+    const auto last = backups_.newest(self_.name, self_.cluster_id);
+    if (last && *last) probe_.last.set(static_cast<double>((*last)->created_ms) / 1000);
 }
 
 BackupService::~BackupService() {
     stopping_ = true;
     if (thread_.joinable()) thread_.join();
-}
-
-std::string BackupService::fresh_id(const std::string& of) const {
-    return fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(std::time(nullptr)), of);
 }
 
 json BackupService::plan(const json& args) const {
@@ -112,11 +108,11 @@ Result<json> BackupService::start(const json& args, AskPeer ask) {
     if (scope != "node" && scope != "cluster")
         return fail(Errc::invalid_argument, "scope='" + scope + "' is neither 'node' nor 'cluster'");
     if (scope == "cluster") {
-        const std::string set = fresh_id("cluster");
+        const std::string set = backup::backup_id(unix_now_ms(), "cluster");
         return begin({set, "cluster backup", "running"},
                      [this, set, ask = std::move(ask)] { return back_up_cluster(set, ask); });
     }
-    const std::string id = fresh_id(self_.name);
+    const std::string id = backup::backup_id(unix_now_ms(), self_.name);
     return begin({id, "backup", "running"},
                  [this, id, set = args.value("set", ""), cut = lanes_of(args.value("cut", json::object()))] {
                      return back_up_node(id, set, cut);
@@ -199,7 +195,7 @@ Result<json> BackupService::back_up_node(const std::string& id, const std::strin
         source.files[name] = options_.data_dir + "/" + name;
     auto made = backups_.create(std::move(backup), source, progress());
     if (!made) return failed(made.error());
-    if (const auto pruned = backups_.prune(options_.keep); !pruned)
+    if (const auto pruned = backups_.prune(options_.keep, self_.name, self_.cluster_id); !pruned)
         log::warn("backups_not_pruned", {{"why", pruned.error().message}});
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     probe_.last.set(static_cast<double>(made->created_ms) / 1000);
@@ -241,8 +237,9 @@ Result<json> BackupService::back_up_cluster(const std::string& set, const AskPee
     json cut = json::object();
     json nodes = json::array();
     for (const NodeName& node : order) {
-        auto one = node == self_.name ? back_up_node(fresh_id(self_.name), set, lanes_of(cut))
-                                      : back_up_peer(node, set, cut, ask);
+        auto one = node == self_.name
+                       ? back_up_node(backup::backup_id(unix_now_ms(), self_.name), set, lanes_of(cut))
+                       : back_up_peer(node, set, cut, ask);
         if (!one) {
             one.error().message = fmt::format("the backup {} is incomplete: {}", set, one.error().message);
             return one;

@@ -85,7 +85,6 @@ class BackupService {
     Result<nlohmann::json> verify_one(const std::string& id);
     backup::Progress progress();
     nlohmann::json job_json() const; ///< With the mutex held.
-    std::string fresh_id(const std::string& of) const;
 
     const BackupOptions options_;
     const backup::Backups backups_;

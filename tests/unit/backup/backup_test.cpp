@@ -181,21 +181,65 @@ TEST_CASE_METHOD(Fixture, "a backup that was cut short is none, and goes with th
     const auto cut = backups.create(head("b1"), source(), [](std::uint64_t) { return false; });
     REQUIRE_FALSE(cut.has_value());
     CHECK(backups.list()->empty());
-    fs::create_directories(dir / "backups/b2.partial/store"); // as a killed node leaves it
+    const std::string partial = dir / "backups/20261124-085512-site-a.partial";
+    fs::create_directories(partial + "/store"); // as a killed node leaves it
     require_ok(backups.create(head("b3"), source(), silent));
-    require_ok(backups.prune(5));
-    CHECK_FALSE(fs::exists(dir / "backups/b2.partial"));
+    require_ok(backups.prune(5, "site-a", "demo"));
+    CHECK_FALSE(fs::exists(partial));
     CHECK(backups.list()->size() == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "only the newest backups are kept") {
     for (const char* id : {"b1", "b2", "b3"})
         require_ok(backups.create(head(id), source(), silent));
-    const auto removed = backups.prune(2);
+    const auto removed = backups.prune(2, "site-a", "demo");
     require_ok(removed);
     CHECK(*removed == std::vector<std::string>{"b1"});
     CHECK_FALSE(fs::exists(dir / "backups/b1"));
     CHECK(read_file(dir / "backups/b3/store/000001.sst").size() == 3'000'000);
     for (const char* id : {"b1", "../data", "", "b2/store"})
         CHECK(backups.find(id).error().code == Errc::not_found);
+}
+
+TEST_CASE_METHOD(Fixture, "nodes that share a directory keep to their own backups") {
+    const auto of = [&](const std::string& id, const std::string& node, const std::string& cluster) {
+        auto backup = head(id);
+        backup.node = node;
+        backup.cluster = cluster;
+        return backup;
+    };
+    require_ok(backups.create(of("b1", "site-b", "demo"), source(), silent));
+    require_ok(backups.create(of("b2", "site-a", "other"), source(), silent));
+    require_ok(backups.create(of("b3", "site-a", "demo"), source(), silent));
+    require_ok(backups.create(of("b4", "site-a", "demo"), source(), silent));
+    require_ok(backups.create(of("b5", "a", "demo"), source(), silent));
+    const std::string under_way = dir / "backups/20261124-085512-site-b.partial";
+    const std::string of_suffix = dir / "backups/20261124-085512-a.partial";
+    for (const auto& path : {under_way, of_suffix})
+        fs::create_directories(path);
+    const auto removed = backups.prune(1, "site-a", "demo");
+    require_ok(removed);
+    CHECK(*removed == std::vector<std::string>{"b3"});
+    CHECK(backups.list()->size() == 4);
+    CHECK(fs::exists(under_way));
+    CHECK(fs::exists(of_suffix));
+    const auto newest = backups.newest("site-a", "demo");
+    require_ok(newest);
+    CHECK((*newest)->id == "b4");
+    CHECK(backups.newest("site-c", "demo")->has_value() == false);
+}
+
+TEST_CASE_METHOD(Fixture, "a backup links to the node's own backup before, whatever others did since") {
+    require_ok(backups.create(head("b1"), source(), silent));
+    write_file(data + "/store/000001.sst", std::string(2'000'000, 't'));
+    auto other = head("b2");
+    other.node = "site-b";
+    require_ok(backups.create(other, source(), silent));
+    write_file(data + "/store/000001.sst", std::string(3'000'000, 's'));
+    require_ok(backups.create(head("b3"), source(), silent));
+    CHECK(fs::hard_link_count(dir / "backups/b1/store/000001.sst") == 2);
+}
+
+TEST_CASE("a backup is called after its second and its node") {
+    CHECK(backup_id(1'795'509'312'345, "site-a") == "20261124-083512-site-a");
 }
