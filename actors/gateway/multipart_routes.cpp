@@ -6,6 +6,7 @@
 #include "actors/gateway/conditions.hpp"
 #include "actors/gateway/json_body.hpp"
 #include "actors/gateway/part_upload.hpp"
+#include "actors/gateway/upload.hpp"
 #include "actors/gateway/views.hpp"
 #include "protocols/crypto/hash.hpp"
 #include "runtime/http/errors.hpp"
@@ -73,11 +74,8 @@ http::Response open_upload(http::Request& request, Shared& shared) {
     const auto decision = shared.backend.route({"put", begin->key});
     if (!decision) return http::error_response(decision.error());
     request.id = request.workload = begin->id = decision->id;
-    if (auto begun = shared.backend.begin_put(decision->manager, *begin); !begun) {
-        if (begun.error().code == Errc::deadline_exceeded || begun.error().code == Errc::unavailable)
-            shared.backend.abort_put(decision->manager, {decision->id, begun.error().message});
+    if (auto begun = begin_or_abort(decision->manager, *begin, shared.backend); !begun)
         return http::error_response(begun.error());
-    }
     return json_response({{"upload", decision->id},
                           {"key", begin->key},
                           {"expires_ms", begin->expires_ms},

@@ -103,6 +103,15 @@ class ObjectUpload final : public http::Upload {
 
 } // namespace
 
+Result<void> begin_or_abort(const std::string& manager, const manager::BeginPut& begin, Backend& backend) {
+    const auto begun = backend.begin_put(manager, begin);
+    if (begun) return {};
+    // What a lost answer began must not hold its place.
+    if (begun.error().code == Errc::deadline_exceeded || begun.error().code == Errc::unavailable)
+        backend.abort_put(manager, {begin.id, begun.error().message});
+    return std::unexpected(begun.error());
+}
+
 std::variant<http::Response, std::unique_ptr<http::Upload>>
 begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, const RouteOptions& options) {
     if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
@@ -116,12 +125,8 @@ begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, con
         return error_response_for(possible.error(), backend, request.rest);
     request.id = request.workload = decision->id;
     wish->begin.id = decision->id;
-    if (auto begun = backend.begin_put(decision->manager, wish->begin); !begun) {
-        // The answer may have been lost on its way: what it began must not hold its place.
-        if (begun.error().code == Errc::deadline_exceeded || begun.error().code == Errc::unavailable)
-            backend.abort_put(decision->manager, {decision->id, begun.error().message});
+    if (auto begun = begin_or_abort(decision->manager, wish->begin, backend); !begun)
         return http::error_response(begun.error());
-    }
     return std::make_unique<ObjectUpload>(backend, pool, options, std::move(*decision), std::move(*wish));
 }
 

@@ -1,4 +1,5 @@
-// PUT /v1/objects/KEY: a body of any length becomes blocks, with a few of them under way at once.
+// How uploads begin, and PUT /v1/objects/KEY: a body of any length becomes blocks, with a few of them under
+// way at once.
 #pragma once
 
 #include "actors/gateway/backend.hpp"
@@ -7,9 +8,14 @@
 #include "runtime/http/route.hpp"
 
 #include <memory>
+#include <string>
 #include <variant>
 
 namespace dwcp::gateway {
+
+/// Begins a workload at its manager; where the answer may have been lost on its way, what it began is
+/// aborted.
+Result<void> begin_or_abort(const std::string& manager, const manager::BeginPut& begin, Backend& backend);
 
 /// Reads request.rest as the key. Nothing is committed unless the whole body came and, if the client
 /// announced its SHA-256, matched it. `backend`, `pool` and `options` must outlive the upload.
