@@ -39,7 +39,6 @@ void ManagerActor::begin(const BeginPut& request, actor::Ticket ticket) {
                         "complete or delete one of those that GET /v1/uploads lists"});
         return;
     }
-    if (options_.admission_now) admission_.change_limits(options_.admission_now(), now());
     if (!admit(ticket)) return;
     open_job(request).starting.push_back(ticket);
     find_places(request);
@@ -64,6 +63,7 @@ Result<void> ManagerActor::check_size(std::uint64_t size_bytes) const {
 }
 
 bool ManagerActor::admit(actor::Ticket ticket) {
+    if (options_.admission_now) admission_.change_limits(options_.admission_now(), now());
     auto admitted = admission_.admit(now());
     if (admitted) return true;
     admission_refusals(admitted.error().reason).add();

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
+
 using namespace dwcp;
 using namespace dwcp::manager;
 using namespace dwcp::manager::test;
@@ -109,6 +111,21 @@ TEST_CASE("open uploads hold no place of the bulkhead, parts on their way do") {
     require_ok(rig.ask(BeginPart{"u", "b", 0}));
     require_ok(rig.ask(AbortPut{"u", "enough"}));
     require_ok(rig.begin("w2", "k", 1));
+}
+
+TEST_CASE("changed admission limits hold from the next part on") {
+    std::atomic<std::uint32_t> in_flight_max = 1;
+    ManagerRig rig;
+    rig.options.admission_now = [&] { return AdmissionLimits{100'000, 100'000, in_flight_max}; };
+    rig.options.uploads_open_max = 9;
+    rig.start_process();
+    BeginPut begin{"u", "big", "", std::nullopt, 1, std::nullopt};
+    begin.expires_ms = unix_now_ms() + 3'600'000;
+    require_ok(rig.ask(begin));
+    require_ok(rig.ask(BeginPart{"u", "a", 0}));
+    CHECK(rig.ask(BeginPart{"u", "b", 0}).error().code == Errc::resource_exhausted);
+    in_flight_max = 2;
+    require_ok(rig.ask(BeginPart{"u", "b", 0}));
 }
 
 TEST_CASE_METHOD(MultipartRig, "a completion is conditional, and its refusal ends the upload for good") {
