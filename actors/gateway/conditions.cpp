@@ -97,7 +97,8 @@ Result<wire::Condition> parse_condition(const http::Request& request) {
     if (!tags) return malformed(name);
     if (tags->tags.size() > wire::kConditionVersionsMax)
         return fail(Errc::invalid_argument,
-                    fmt::format("{} names more than {} versions", name, wire::kConditionVersionsMax));
+                    fmt::format("{} names more than {} versions", name, wire::kConditionVersionsMax),
+                    "send fewer, or ask for the current version's ETag first");
     if (match)
         return tags->any ? wire::Condition{Kind::exists, {}}
                          : wire::Condition{Kind::is_one_of, versions_of(*tags, true)};

@@ -24,8 +24,7 @@ class GatewayActor final : public actor::Actor {
                          {{"operation", request.operation}})
             .add();
         if (*options_.draining) {
-            return fail(Errc::unavailable, "this node is draining for its shutdown",
-                        "send the request to another node");
+            return fail(Errc::unavailable, "this node is draining", "send the request to another node");
         }
         std::array<Byte, 16> id;
         crypto::random_bytes(id);

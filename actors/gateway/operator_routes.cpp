@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
+#include <string>
 
 namespace dwcp::gateway {
 namespace {
@@ -18,6 +20,9 @@ namespace {
 /// A path, a node's name and who asks.
 constexpr std::size_t kCommandBytesMax = 4096;
 constexpr std::size_t kWhoBytesMax = 128;
+/// Before a lane's name, in the name of a check.
+constexpr std::string_view kLane = "lane ";
+constexpr std::string_view kLaneActor = "actor consensus/";
 
 http::Response answer(Backend& backend, const std::string& verb, nlohmann::json args,
                       const http::Request& request) {
@@ -123,22 +128,33 @@ http::Response follow(EventFeed& events, const http::Request& request) {
     return stream ? std::move(*stream) : http::error_response(stream.error());
 }
 
+/// A lane that is quarantined, given up or paused says nothing of itself: its actor's check is all there is.
+bool is_silent_lane(const nlohmann::json& check, const std::set<std::string>& heard) {
+    const auto name = check.value("name", "");
+    return name.starts_with(kLaneActor) && !check.value("ok", false) &&
+           !heard.contains(name.substr(kLaneActor.size()));
+}
+
 /// Reads go on without a lane that can commit, so this is said and does not make the node unready: were it
 /// so, every node would leave its balancer at once when a quorum is lost.
 nlohmann::json readiness(const nlohmann::json& health) {
-    constexpr std::string_view kLane = "lane ";
     auto lanes = nlohmann::json::array();
+    std::set<std::string> heard;
     bool can_commit = true;
+    const auto add = [&](const std::string& lane, const nlohmann::json& check) {
+        const bool ok = check.value("ok", false);
+        can_commit = can_commit && ok;
+        heard.insert(lane);
+        lanes.push_back({{"lane", lane}, {"can_commit", ok}, {"note", check.value("detail", "")}});
+    };
     const auto checks =
         health.is_object() ? health.value("checks", nlohmann::json::array()) : nlohmann::json::array();
     for (const auto& check : checks) {
         const auto name = check.value("name", "");
-        if (!name.starts_with(kLane)) continue;
-        const bool ok = check.value("ok", false);
-        can_commit = can_commit && ok;
-        lanes.push_back(
-            {{"lane", name.substr(kLane.size())}, {"can_commit", ok}, {"note", check.value("detail", "")}});
+        if (name.starts_with(kLane)) add(name.substr(kLane.size()), check);
     }
+    for (const auto& check : checks)
+        if (is_silent_lane(check, heard)) add(check.value("name", "").substr(kLaneActor.size()), check);
     return {{"ready", true}, {"can_commit", can_commit}, {"lanes", std::move(lanes)}};
 }
 

@@ -37,9 +37,10 @@ Result<std::uint64_t> in_range(const json& args, const char* name, std::uint64_t
                                std::uint64_t otherwise) {
     const auto value = number_of(args, name, otherwise);
     if (value >= low && value <= high) return value;
-    return fail(Errc::invalid_argument, std::string(name) + " is " + std::to_string(value) +
-                                            ", allowed are " + std::to_string(low) + " to " +
-                                            std::to_string(high));
+    return fail(Errc::invalid_argument,
+                std::string(name) + " is " + std::to_string(value) + ", allowed are " + std::to_string(low) +
+                    " to " + std::to_string(high),
+                "give a number in that range; ops/api.md says what it means");
 }
 
 /// What all faults with an end have in common. `begin` starts it and gives what ends it.
@@ -120,6 +121,8 @@ Result<json> fill_disk(const AdminServices& services, const AdminCall& call) {
     const auto directory = services.config.get()->data_dir;
     const auto leave = number_of(call.args, "leave_bytes", 0);
     const auto most = number_of(call.args, "bytes_max", kBallastBytesMax);
+    if (auto some = in_range(call.args, "bytes_max", 1, UINT64_MAX, kBallastBytesMax); !some)
+        return std::unexpected(some.error());
     if (auto planned = chaos::plan_ballast(directory, leave, most); !planned)
         return std::unexpected(planned.error());
     for (const auto& fault : services.faults.all())

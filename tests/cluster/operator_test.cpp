@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <set>
 
 using namespace dwcp::testing;
@@ -156,6 +157,15 @@ TEST_CASE("faults are injected only where that is allowed, end by themselves, an
     CHECK(ann.tell("/v1/chaos/pause",
                    {{"path", "manager/0"}, {"seconds", 1}, {"reason", "drill"}, {"node", "site-b"}})
               .status == 409);
+    for (const auto& [verb, args] :
+         std::map<std::string, json>{{"pause", {{"path", "allocator/0"}, {"seconds", 0}}},
+                                     {"fill-disk", {{"leave_bytes", 1}, {"bytes_max", 0}, {"seconds", 1}}}}) {
+        auto sent = args;
+        sent["reason"] = "drill";
+        const auto refused = ann.tell("/v1/chaos/" + verb, sent);
+        CHECK(refused.status == 400);
+        CHECK(refused.json["error"]["remedy"] != "");
+    }
     ann.done("/v1/chaos/pause", {{"path", "allocator/0"}, {"seconds", 3600}, {"reason", "drill"}});
     REQUIRE(eventually(20s, [&] { return ann.answer("/v1/health")["status"] == "unhealthy"; }));
     CHECK(ann.answer("/v1/chaos")["faults"].size() == 1);

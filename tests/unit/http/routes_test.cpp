@@ -675,6 +675,18 @@ TEST_CASE_METHOD(Fixture, "probes tell whether the node is well and takes reques
         CHECK(client->Get("/health")->status == 503);
     }
     CHECK(client->Get("/ready")->status == 200);
+    const auto check = [](const char* name, bool ok, const char* detail) {
+        return json{{"name", name}, {"ok", ok}, {"detail", detail}, {"seconds", 0}};
+    };
+    backend.health_report = {{"status", "degraded"},
+                             {"checks",
+                              {check("actor consensus/bulk", true, ""), check("lane bulk", true, ""),
+                               check("actor consensus/metadata", false, "is quarantined")}}};
+    const auto silent = json::parse(client->Get("/ready")->body);
+    CHECK(silent["can_commit"] == false);
+    CHECK(silent["lanes"].size() == 2);
+    CHECK(silent["lanes"][1] ==
+          json{{"lane", "metadata"}, {"can_commit", false}, {"note", "is quarantined"}});
     backend.readiness = fail(Errc::precondition_failed, "no quorum", "start more nodes");
     const auto unready = client->Get("/ready");
     CHECK(unready->status == 503);
