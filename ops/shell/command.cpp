@@ -58,7 +58,7 @@ int run_script(std::istream& lines, const std::string& name, const GlobalOptions
         }
         show_failure(terminal, outcome.error(), fmt::format("{}:{}", name, number));
         if (worst == 0) worst = static_cast<int>(outcome.error().exit);
-        if (!keep_going) return worst;
+        if (!keep_going || outcome.error().exit == Exit::interrupted) return worst;
     }
     return worst != 0 && some_went_well ? static_cast<int>(Exit::partial) : worst;
 }

@@ -22,7 +22,7 @@ Exit exit_of(std::string_view code) {
     return found == std::end(kExits) ? Exit::failed : found->second;
 }
 
-Failure interrupted_failure() { return {Exit::failed, "interrupted", ""}; }
+Failure interrupted_failure() { return {Exit::interrupted, "interrupted", ""}; }
 
 Failure to_failure(const Error& error) {
     return {exit_of(to_string(error.code)), error.message, error.remedy};

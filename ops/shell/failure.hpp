@@ -19,6 +19,7 @@ enum class Exit : int {
     precondition = 5,
     timeout = 6,
     partial = 7,
+    interrupted = 130, ///< As shells say it of a program that Ctrl-C ended.
 };
 
 struct Failure {

@@ -27,9 +27,9 @@ bool run_line(const std::string& line, const GlobalOptions& globals, Terminal& t
     const auto outcome = run_command(*words, globals, terminal);
     terminal.out.flush();
     terminal.out.clear();
-    if (interrupted())
-        terminal.err << '\n';
-    else if (!outcome)
+    if (interrupted()) terminal.err << '\n';
+    // Who interrupts knows it, but perhaps not how to go on.
+    if (!outcome && (!interrupted() || !outcome.error().remedy.empty()))
         show_failure(terminal, outcome.error());
     terminal.err.flush();
     return true;

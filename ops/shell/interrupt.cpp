@@ -56,6 +56,14 @@ void install_interrupt_handler(OnInterrupt what) {
         sigaction(signal, &action, nullptr);
 }
 
+CancelOnInterrupt::CancelOnInterrupt(bool needed) : needed_(needed) {
+    if (needed_) install_interrupt_handler(OnInterrupt::cancel_command);
+}
+
+CancelOnInterrupt::~CancelOnInterrupt() {
+    if (needed_) install_interrupt_handler(OnInterrupt::end_program);
+}
+
 bool interrupted() { return count > 0 || leaving != 0; }
 
 void clear_interrupt() {

@@ -4,7 +4,7 @@
 // In the interactive shell SIGINT ends what runs, not the shell: the flag rises, a waiting read of the
 // terminal wakes up, and the connection of the running command is shut down so that its call returns. SIGTERM
 // and SIGHUP do the same and the shell leaves after it. One main thread; the handler only uses what is
-// async-signal-safe.
+// async-signal-safe. A command that has something to say at its end asks for the same (CancelOnInterrupt).
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,19 @@ enum class OnInterrupt { end_program, cancel_command };
 
 /// For SIGINT, SIGTERM and SIGHUP. May be called again to change what an interrupt does.
 void install_interrupt_handler(OnInterrupt what = OnInterrupt::end_program);
+
+/// While it lives, an interrupt ends what runs and not the program, which then can say how to go on.
+class CancelOnInterrupt {
+  public:
+    /// Without `needed` nothing changes: the shell is interactive, or no program of its own.
+    explicit CancelOnInterrupt(bool needed);
+    ~CancelOnInterrupt();
+    CancelOnInterrupt(const CancelOnInterrupt&) = delete;
+    CancelOnInterrupt& operator=(const CancelOnInterrupt&) = delete;
+
+  private:
+    const bool needed_;
+};
 
 /// Since the last clear_interrupt().
 bool interrupted();

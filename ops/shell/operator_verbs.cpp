@@ -1,6 +1,7 @@
 #include "actors/gateway/operator_verbs.hpp"
 
 #include "ops/shell/confirm.hpp"
+#include "ops/shell/jobs.hpp"
 #include "ops/shell/presentation.hpp"
 #include "ops/shell/units.hpp"
 #include "ops/shell/verbs.hpp"
@@ -28,6 +29,7 @@ struct Typed {
     std::map<std::string, std::uint64_t> numbers;
     std::map<std::string, bool> flags;
     Asked asked;
+    bool no_wait = false;
 
     std::string text(const std::string& name) const {
         const auto found = texts.find(name);
@@ -148,9 +150,10 @@ Outcome<void> judge(const std::string& verb, const json& answer) {
 Outcome<void> run(Context& context, const OperatorVerb& verb, const CLI::App& parser, Typed typed) {
     const Presentation& look = presentation_of(verb.name);
     if (has_actor(verb)) split_actor(typed);
-    const auto answer = verb.mutates
-                            ? command_node(context, verb, look, parser, typed)
-                            : context.client.get(question_path(verb, arguments_of(verb, parser, typed)));
+    auto answer = verb.mutates ? command_node(context, verb, look, parser, typed)
+                               : context.client.get(question_path(verb, arguments_of(verb, parser, typed)));
+    if (answer && look.waits && !typed.no_wait && text_at(*answer, "state") == "running")
+        answer = wait_for_job(context, typed.text("node"), std::move(*answer));
     if (!answer) return std::unexpected(answer.error());
     const Look how{context.terminal.now_ms(), context.terminal.colours()};
     show(context.terminal, context.settings.format, *answer, look.list, [&](std::ostream& out) {
@@ -162,7 +165,7 @@ Outcome<void> run(Context& context, const OperatorVerb& verb, const CLI::App& pa
         else
             print_answer(out, *answer, look.columns, how);
     });
-    return judge(verb.name, *answer);
+    return look.waits ? judge_job(*answer) : judge(verb.name, *answer);
 }
 
 /// Required texts stand in their order, as do those that the presentation names; everything else is a flag.
@@ -200,6 +203,8 @@ void add_common(CLI::App& parser, const OperatorVerb& verb, const std::shared_pt
         ->type_name("TEXT");
     if (presentation_of(verb.name).confirms)
         parser.add_flag("--yes", typed->asked.yes, "Do not ask for a confirmation");
+    if (presentation_of(verb.name).waits)
+        parser.add_flag("--no-wait", typed->no_wait, "Begin it and do not wait for its end");
 }
 
 /// Without another place for it, the node stands behind the verb: `status site-b`.

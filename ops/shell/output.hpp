@@ -32,6 +32,8 @@ struct Terminal {
     /// `err` and reads from `in`.
     std::function<std::optional<std::string>(const std::string& question)> ask_line{};
 
+    /// An interrupt would end the program with the command.
+    bool runs_one_command() const { return is_process && !interactive; }
     std::optional<std::string> ask(const std::string& question);
     /// Whether colours are wanted: on a terminal that has them, unless NO_COLOR is set.
     bool colours() const;

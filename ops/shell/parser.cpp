@@ -15,6 +15,7 @@ Parser::Parser(const GlobalOptions& defaults) : globals(defaults) {
     add_operator_verbs(app, verbs);
     add_object_verbs(app, verbs);
     add_work_verbs(app, verbs);
+    add_restore_verb(app, verbs);
     std::ranges::stable_sort(verbs, {}, &Verb::name);
     add_own_verbs();
 }

@@ -77,13 +77,13 @@ const std::vector<Presentation>& presentations() {
          .arguments = "--leave-bytes 100000000 --seconds 60 --reason drill",
          .confirms = true},
         {.verb = "chaos.stop", .arguments = "--id 3"},
-        {.verb = "backup.now", .arguments = "--scope cluster --reason 'before the upgrade'"},
+        {.verb = "backup.now", .arguments = "--scope cluster --reason 'before the upgrade'", .waits = true},
         {.verb = "backup.list",
          .arguments = "site-b",
          .list = "backups",
          .columns = "id node created_ms files bytes pause_ms"},
         {.verb = "backup.show", .arguments = "20261124-085512-site-a"},
-        {.verb = "backup.verify", .arguments = "20261124-085512-site-a"},
+        {.verb = "backup.verify", .arguments = "20261124-085512-site-a", .waits = true},
     };
     return all;
 }

@@ -16,6 +16,7 @@ struct Presentation {
     std::string columns{};  ///< Of its table, in order.
     bool confirms = false;  ///< The target's name has to be typed.
     Print print = nullptr;  ///< Instead of print_answer().
+    bool waits = false;     ///< It begins a job, for whose end the shell waits.
     std::string optional{}; ///< An optional parameter that stands behind the verb, not as a flag.
 
     bool is_positional(std::string_view parameter) const { return parameter == optional; }

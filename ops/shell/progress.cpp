@@ -15,9 +15,11 @@ constexpr const char* kClearLine = "\r\x1b[K";
 } // namespace
 
 std::string progress_text(const std::string& label, std::uint64_t done_bytes,
-                          std::optional<std::uint64_t> total_bytes, std::chrono::milliseconds elapsed) {
+                          std::optional<std::uint64_t> total_bytes, std::chrono::milliseconds elapsed,
+                          std::uint64_t skipped_bytes) {
     const double seconds = std::max(static_cast<double>(elapsed.count()) / 1000, 0.001);
-    const double bytes_per_s = static_cast<double>(done_bytes) / seconds;
+    const double bytes_per_s =
+        static_cast<double>(done_bytes - std::min(skipped_bytes, done_bytes)) / seconds;
     const std::string rate = human_bytes(static_cast<std::uint64_t>(bytes_per_s)) + "/s";
     if (!total_bytes) return fmt::format("{}  {}  {}", printable(label), human_bytes(done_bytes), rate);
     const std::uint64_t left_bytes = *total_bytes - std::min(done_bytes, *total_bytes);
@@ -40,15 +42,27 @@ Progress::~Progress() {
 
 void Progress::add(std::uint64_t bytes) {
     done_bytes_ += bytes;
+    redraw();
+}
+
+void Progress::skip(std::uint64_t bytes) {
+    skipped_bytes_ += bytes;
+    add(bytes);
+}
+
+void Progress::set(std::uint64_t done_bytes, std::optional<std::uint64_t> total_bytes) {
+    done_bytes_ = done_bytes;
+    total_bytes_ = total_bytes;
+    redraw();
+}
+
+void Progress::redraw() {
     const auto now = Clock::now();
     if (!shown_ || now - drawn_ < kRedrawAfter) return;
     drawn_ = now;
-    draw(now);
-}
-
-void Progress::draw(Clock::time_point now) {
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - began_);
-    err_ << kClearLine << progress_text(label_, done_bytes_, total_bytes_, elapsed) << std::flush;
+    err_ << kClearLine << progress_text(label_, done_bytes_, total_bytes_, elapsed, skipped_bytes_)
+         << std::flush;
 }
 
 } // namespace dwcp::shell

@@ -19,23 +19,29 @@ class Progress {
     Progress& operator=(const Progress&) = delete;
 
     void add(std::uint64_t bytes);
+    /// What was there before this transfer began: part of what is done, not of the rate.
+    void skip(std::uint64_t bytes);
+    /// As somebody else says.
+    void set(std::uint64_t done_bytes, std::optional<std::uint64_t> total_bytes);
     std::uint64_t done_bytes() const { return done_bytes_; }
 
   private:
     using Clock = std::chrono::steady_clock;
-    void draw(Clock::time_point now);
+    void redraw();
 
     std::ostream& err_;
     const bool shown_;
     const std::string label_;
-    const std::optional<std::uint64_t> total_bytes_;
+    std::optional<std::uint64_t> total_bytes_;
     const Clock::time_point began_ = Clock::now();
     Clock::time_point drawn_{};
     std::uint64_t done_bytes_ = 0;
+    std::uint64_t skipped_bytes_ = 0;
 };
 
-/// "key  45 %  1.2 GiB of 2.7 GiB  310.0 MiB/s  5 s left"
+/// "key  45 %  1.2 GiB of 2.7 GiB  310.0 MiB/s  5 s left"; the rate without what was skipped.
 std::string progress_text(const std::string& label, std::uint64_t done_bytes,
-                          std::optional<std::uint64_t> total_bytes, std::chrono::milliseconds elapsed);
+                          std::optional<std::uint64_t> total_bytes, std::chrono::milliseconds elapsed,
+                          std::uint64_t skipped_bytes = 0);
 
 } // namespace dwcp::shell

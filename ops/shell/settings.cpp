@@ -134,6 +134,7 @@ Outcome<NodeAddress> parse_node(const std::string& node) {
 Outcome<Settings> resolve_settings(const GlobalOptions& options, const Environment& environment) {
     Settings settings;
     settings.format = options.format;
+    settings.config_file = options.config_file;
     if (!(options.timeout_s >= 0.001 && options.timeout_s <= 86'400))
         return give_up(Exit::usage, "--timeout is not a number of seconds", "give 0.001 to 86400");
     settings.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout_s * 1000));

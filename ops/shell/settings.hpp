@@ -48,8 +48,9 @@ struct Settings {
     std::string ca_file;          ///< Empty: the system's authorities.
     std::string certificate_file; ///< Empty: none is shown.
     std::string key_file;
-    std::string token_file; ///< Empty: none known.
-    std::string token;      ///< Empty: none, or it may not be sent to this node.
+    std::string config_file; ///< Of a node, as given; empty: none.
+    std::string token_file;  ///< Empty: none known.
+    std::string token;       ///< Empty: none, or it may not be sent to this node.
     /// The longest silence of the node.
     std::chrono::milliseconds timeout{kDefaultTimeout};
     /// To connect; a terminal's prompt waits less than a command.

@@ -2,6 +2,7 @@
 
 #include "ops/shell/command.hpp"
 #include "ops/shell/interactive.hpp"
+#include "ops/shell/interrupt.hpp"
 #include "ops/shell/words.hpp"
 
 #include <fmt/format.h>
@@ -87,6 +88,7 @@ int run_shell(const std::vector<std::string>& arguments, Terminal& terminal) {
     const auto outcome = run(arguments, terminal);
     if (outcome) return *outcome;
     show_failure(terminal, outcome.error());
+    if (outcome.error().exit == Exit::interrupted && leave_signal() != 0) return 128 + leave_signal();
     return static_cast<int>(outcome.error().exit);
 }
 

@@ -41,6 +41,8 @@ void add_operator_verbs(CLI::App& app, std::vector<Verb>& verbs);
 void add_object_verbs(CLI::App& app, std::vector<Verb>& verbs);
 /// tx submit, tx status, workloads.
 void add_work_verbs(CLI::App& app, std::vector<Verb>& verbs);
+/// backup restore, which works on a stopped node's files.
+void add_restore_verb(CLI::App& app, std::vector<Verb>& verbs);
 /// events, which can follow, and bundle, which writes a file.
 void add_stream_verbs(CLI::App& app, std::vector<Verb>& verbs);
 

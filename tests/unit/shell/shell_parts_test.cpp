@@ -232,6 +232,9 @@ TEST_CASE("progress says how much, how fast and how long still") {
     CHECK(progress_text("k", 1U << 20, std::nullopt, std::chrono::milliseconds(500)) ==
           "k  1.0 MiB  2.0 MiB/s");
     CHECK(progress_text("k", 0, 0, std::chrono::milliseconds(0)).starts_with("k  100 %"));
+    // What was there before counts, but not for the rate.
+    CHECK(progress_text("k", 3U << 20, 4U << 20, std::chrono::milliseconds(1'000), 2U << 20) ==
+          "k  75 %  3.0 MiB of 4.0 MiB  1.0 MiB/s  1 s left");
     std::ostringstream silent;
     { Progress(silent, false, "k", 1).add(1); }
     CHECK(silent.str().empty());
