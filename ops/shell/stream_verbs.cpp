@@ -58,8 +58,14 @@ Outcome<void> follow_once(Context& context, const EventChoice& choice, std::stri
         came = true;
         const bool good = stream.take(as_text(piece), [&](const StreamedEvent& streamed) {
             last_id = streamed.id;
-            const json event = json::parse(streamed.data, nullptr, false);
-            if (event.is_object()) print_followed(context, event);
+            json event = json::parse(streamed.data, nullptr, false);
+            if (!event.is_object()) return;
+            // What the stream itself says: that events were missed.
+            if (!event.contains("name"))
+                event.update({{"name", streamed.name},
+                              {"fields", json(event)},
+                              {"time_ms", context.terminal.now_ms()}});
+            print_followed(context, event);
         });
         if (!good) return give_up(Exit::failed, "the node sends an endless event", "");
         if (!context.terminal.out) return give_up(Exit::failed, "cannot write the output", "");

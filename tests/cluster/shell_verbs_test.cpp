@@ -69,6 +69,11 @@ void allow_chaos(std::vector<dwcp::config::NodeConfig>& configs) {
         config.chaos = true;
 }
 
+std::string text_of(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
 } // namespace
 
 TEST_CASE("every verb that looks answers in each form") {
@@ -142,6 +147,26 @@ TEST_CASE("a verb's exit code says why it failed") {
     const fs::path bundle = shell.home() / "b.tar";
     shell.check("bundle " + bundle.string(), 0, "no keys");
     CHECK(fs::file_size(bundle) > 1024);
+}
+
+TEST_CASE("events are followed over a node's end and return") {
+    auto cluster = TestCluster::running(1);
+    const Script shell(*cluster);
+    const fs::path seen = shell.home() / "seen";
+    const auto sees = [&](const std::string& text) {
+        return eventually(20s, [&] { return text_of(seen).find(text) != std::string::npos; });
+    };
+    const Ran begun = Script::sh(shell.command("-o ndjson events --follow --after 0") + " >" + seen.string() +
+                                 " & echo $!");
+    const pid_t pid = std::stoi(begun.output);
+    CHECK(sees("\"node_started\""));
+    (*cluster)[0].process().kill();
+    cluster->restart(0);
+    CHECK(sees("\"name\":\"gap\""));
+    shell.check("actor kill compression/0 --yes", 0, "killed");
+    CHECK(sees("\"operator_command\""));
+    kill(pid, SIGINT);
+    CHECK(eventually(10s, [&] { return kill(pid, 0) != 0; }));
 }
 
 TEST_CASE("a backup is waited for, verified, and restored into a stopped node") {
