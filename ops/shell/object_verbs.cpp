@@ -1,4 +1,5 @@
 #include "ops/shell/confirm.hpp"
+#include "ops/shell/part_transfer.hpp"
 #include "ops/shell/table.hpp"
 #include "ops/shell/transfer.hpp"
 #include "ops/shell/units.hpp"
@@ -47,7 +48,14 @@ void print_receipt(std::ostream& out, const json& receipt) {
 }
 
 Outcome<void> run_put(Context& context, const PutRequest& request) {
-    const auto receipt = put_file(context.client, context.terminal, request);
+    const bool in_parts = is_sent_in_parts(request);
+    if (request.resume && !in_parts)
+        return give_up(
+            Exit::usage,
+            fmt::format("only files of {} and more are sent in parts", human_bytes(kPartsFromBytes)),
+            "put it without --resume");
+    const auto receipt =
+        in_parts ? put_in_parts(context, request) : put_file(context.client, context.terminal, request);
     if (!receipt) return std::unexpected(receipt.error());
     show(context.terminal, context.settings.format, *receipt, "",
          [&](std::ostream& out) { print_receipt(out, *receipt); });
@@ -159,6 +167,8 @@ void add_put(CLI::App& app, std::vector<Verb>& verbs) {
                     "Fixes the codec, e.g. none, lz4, zstd-3; without, chosen for each block")
         ->type_name("CODEC");
     put->add_option("--type", request->content_type, "The content type to keep with it")->type_name("TYPE");
+    put->add_flag("--resume", request->resume,
+                  "Only go on with an upload of this file that was cut short; without, it goes on if it can");
     verbs.push_back(
         {"put", put->get_description(), "put report.csv reports/2024.csv --replicas 3", put,
          [request](Context& context) { return run_put(context, *request); }, true,

@@ -19,6 +19,7 @@ struct PutRequest {
     std::optional<std::uint32_t> replicas;
     std::string codec;
     std::string content_type = "application/octet-stream";
+    bool resume = false; ///< Only go on with what was begun.
 };
 
 /// The receipt, after checking that the node took in what was read.

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 using namespace dwcp::testing;
@@ -208,4 +209,45 @@ TEST_CASE("a backup is waited for, verified, and restored into a stopped node") 
         }
     const json list = shell.run("-o json backup list").answer();
     shell.check("backup verify " + list["backups"].back()["id"].get<std::string>(), 1, "is damaged");
+}
+
+TEST_CASE("an upload that was killed goes on where it was") {
+    auto cluster = TestCluster::running(1);
+    const Script shell(*cluster);
+    auto client = cluster->client(0);
+    const fs::path file = shell.home() / "big";
+    const std::string content = noise(5, 160UL << 20);
+    std::ofstream(file, std::ios::binary) << content;
+    const std::string put = "put " + file.string() + " big";
+    const Ran begun = Script::sh(shell.command(put) + " >/dev/null & echo $!");
+    const auto there = [&] {
+        const json uploads = client.get("/v1/uploads").json.value("uploads", json::array());
+        return uploads.empty() ? 0 : uploads[0].value("size_bytes", std::uint64_t{0});
+    };
+    REQUIRE(eventually(30s, [&] { return there() >= (16UL << 20); }));
+    kill(std::stoi(begun.output), SIGKILL);
+    REQUIRE(client.get(object_path("big")).status == 404);
+    const fs::path folder = shell.home() / ".local/state/dwcp/uploads";
+    REQUIRE(std::distance(fs::directory_iterator(folder), fs::directory_iterator()) == 1);
+    struct stat status {};
+    REQUIRE(stat(fs::directory_iterator(folder)->path().c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0600);
+
+    const json before = client.get("/v1/uploads").json["uploads"][0];
+    const auto parts = client.get("/v1/uploads/" + before["upload"].get<std::string>()).json["parts"];
+    REQUIRE(parts.size() < 10);
+    const auto received = [&] {
+        const json found = client.get("/v1/metrics?grep=dwcp_http_received_bytes_total").json;
+        return found.at("series").at(0).at("value").get<double>();
+    };
+    const double received_before = received();
+    shell.check(put + " --resume", 0, "going on with an upload");
+    // What was there did not travel again.
+    const double missing = static_cast<double>((10 - parts.size()) * (16UL << 20));
+    CHECK(received() - received_before < missing + 1e6);
+    CHECK(body_of(client, "big") == content);
+    CHECK(fs::is_empty(folder));
+    CHECK(workload_of(client, "big").value("id", "") == before["upload"]);
+    shell.check(put + " --resume", 5, "there is no unfinished upload");
+    CHECK(client.get("/v1/uploads").json["uploads"].empty());
 }
