@@ -1,7 +1,9 @@
 #include "actors/gateway/guards.hpp"
 
 #include "actors/gateway/operator_verbs.hpp"
+#include "runtime/base/worker_pool.hpp"
 #include "runtime/http/errors.hpp"
+#include "runtime/metrics/metrics.hpp"
 
 #include <fmt/format.h>
 
@@ -37,6 +39,28 @@ std::string name_of(const http::RouteSpec& route) {
         if (verb.route.method == route.method && verb.route.pattern == route.pattern) return verb.name;
     return route.method + " " + route.pattern;
 }
+
+/// Tells the backend of refusals on a thread of its own: it waits for the disk, and the guard runs on the
+/// thread that serves all connections.
+class RefusalTeller {
+  public:
+    explicit RefusalTeller(Backend& backend) : backend_(backend) {}
+
+    void tell(AdminCall call, Error why) {
+        const bool taken = thread_.try_submit([&backend = backend_, call = std::move(call),
+                                               why = std::move(why)] { backend.refused(call, why); });
+        if (!taken) untold_.add();
+    }
+
+  private:
+    /// A disk that takes longer than these is a trouble of its own, and the audit log keeps few a minute.
+    static constexpr std::size_t kUntoldMax = 64;
+
+    Backend& backend_;
+    metrics::Counter untold_ = metrics::counter(
+        "dwcp_http_refusals_untold_total", "Refused attempts that came faster than the audit log took them.");
+    WorkerPool thread_{"refusals", 1, kUntoldMax};
+};
 
 /// Sets Request::client.
 Result<void> authorise(http::Request& request, const http::RouteSpec& route, const Backend& backend,
@@ -103,13 +127,13 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
 }
 
 http::Guard make_guard(Backend& backend, GuardOptions options) {
-    return [&backend, options = std::move(options)](
+    return [&backend, options = std::move(options), teller = std::make_shared<RefusalTeller>(backend)](
                http::Request& request, const http::RouteSpec& route) -> std::optional<http::Response> {
         auto allowed = authorise(request, route, backend, options);
         if (allowed) return std::nullopt;
         if (route.method != "GET")
-            backend.refused({name_of(route), nlohmann::json::object(), request.client, request.peer},
-                            allowed.error());
+            teller->tell({name_of(route), nlohmann::json::object(), request.client, request.peer},
+                         allowed.error());
         return http::error_response(allowed.error());
     };
 }

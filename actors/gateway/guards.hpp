@@ -33,7 +33,7 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
 
 /// The server's guard: the two above, then the route's role. 401 says how to show who one is, 403 which role
 /// is needed and which one the client has. Whoever is turned away from changing something is told to the
-/// backend.
+/// backend, on another thread. Lives no longer than the backend.
 http::Guard make_guard(Backend& backend, GuardOptions options);
 
 } // namespace dwcp::gateway

@@ -52,6 +52,8 @@ TEST_CASE("what an operator does is in the audit log of every node it passes, an
     Operator ann(*cluster);
     ann.done("/v1/actors/kill", {{"path", "compression/0"}, {"node", "site-b"}, {"reason", "a drill"}});
     CHECK(cluster->client(0).post("/v1/actors/kill", {{"path", "manager/0"}}).status == 401);
+    // A refusal is kept a little after it was answered.
+    REQUIRE(eventually(10s, [&] { return ann.answer("/v1/audit")["records"].size() == 3; }));
     const auto here = ann.answer("/v1/audit")["records"];
     const auto there = ann.answer("/v1/audit?node=site-b")["records"];
     REQUIRE(here.size() == 3);

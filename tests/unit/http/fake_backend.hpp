@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -23,6 +25,7 @@ class FakeBackend : public gateway::Backend {
     std::function<Result<void>()> before_route;
     std::function<Result<void>()> before_seal;
     std::function<Result<void>()> before_begin;
+    std::function<void()> before_refused;
     std::function<Result<nlohmann::json>(const std::string&, const nlohmann::json&)> on_admin;
     nlohmann::json health_report = {{"status", "healthy"}, {"checks", nlohmann::json::array()}};
     Result<void> readiness;
@@ -240,8 +243,16 @@ class FakeBackend : public gateway::Backend {
     }
 
     void refused(const gateway::AdminCall& call, const Error& why) override {
+        if (before_refused) before_refused();
         const std::lock_guard guard(mutex_);
         refusals.emplace_back(call.verb, why.message);
+        refused_.notify_all();
+    }
+    /// The refusals, once there are so many.
+    std::vector<std::pair<std::string, std::string>> wait_for_refusals(std::size_t count) {
+        std::unique_lock guard(mutex_);
+        refused_.wait_for(guard, std::chrono::seconds(10), [&] { return refusals.size() >= count; });
+        return refusals;
     }
 
     nlohmann::json health() override { return health_report; }
@@ -259,6 +270,7 @@ class FakeBackend : public gateway::Backend {
     }
 
     std::mutex mutex_;
+    std::condition_variable refused_;
     std::map<Hash256, SharedBytes> blocks_;
     std::map<std::string, wire::TransactionRecord> transactions_;
     std::uint64_t ids_ = 0;

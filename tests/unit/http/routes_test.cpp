@@ -615,10 +615,12 @@ TEST_CASE_METHOD(Fixture, "operator commands need the token") {
               std::string::npos);
     }
     CHECK(backend.admin_calls.empty());
-    REQUIRE(backend.refusals.size() == 3); // for the audit log
-    CHECK(backend.refusals[0].first == "actor.kill");
+    const auto refusals = backend.wait_for_refusals(3); // for the audit log
+    REQUIRE(refusals.size() == 3);
+    CHECK(refusals[0].first == "actor.kill");
     CHECK(client->Get("/v1/audit")->status == 401); // a question that is turned away changes nothing
-    CHECK(backend.refusals.size() == 3);
+    CHECK(command("/v1/drain", {}, "{}")->status == 401);
+    CHECK(backend.wait_for_refusals(4).at(3).first == "drain");
     const httplib::Headers token = {{"Authorization", "Bearer secret"}};
     CHECK(command("/v1/actors/kill", token, body)->status == 200);
     CHECK(command("/v1/actors/restart", token, R"({"path": "manager/0"})")->status == 200);
@@ -627,6 +629,20 @@ TEST_CASE_METHOD(Fixture, "operator commands need the token") {
     for (const char* wrong : {"", "{", "[]", "{}", R"({"path": 1})", R"({"path": "a", "node": 1})"})
         CHECK(command("/v1/actors/kill", token, wrong)->status == 400);
     CHECK(client->Get("/v1/actors/kill")->status == 200); // an actor may be called so
+}
+
+TEST_CASE_METHOD(Fixture, "a refusal that the audit log is slow to keep holds nobody up") {
+    Gate disk;
+    backend.before_refused = [&] { disk.pass(); };
+    const auto running = start();
+    CHECK(client->Post("/v1/drain", "{}", "application/json")->status == 401);
+    disk.wait_for_arrivals(1);
+    client->set_read_timeout(std::chrono::seconds(10));
+    const auto health = client->Get("/health");
+    disk.open();
+    REQUIRE(health);
+    CHECK(health->status == 200);
+    CHECK(backend.wait_for_refusals(1).size() == 1);
 }
 
 TEST_CASE("only names of this machine are loopback") {
