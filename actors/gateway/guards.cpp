@@ -1,6 +1,7 @@
 #include "actors/gateway/guards.hpp"
 
 #include "actors/gateway/operator_verbs.hpp"
+#include "runtime/base/events.hpp"
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/http/errors.hpp"
 #include "runtime/metrics/metrics.hpp"
@@ -116,7 +117,14 @@ Result<void> check_same_origin(const http::Request& request, bool tls) {
 Result<identity::Principal> identify(const http::Request& request, const Backend& backend,
                                      const GuardOptions& options) {
     constexpr std::string_view kScheme = "Bearer ";
-    if (request.certificate) return request.certificate->principal();
+    if (request.certificate) {
+        // TLS looked at it when the connection began, which may be long ago.
+        if (unix_now_ms() < request.certificate->until_ms) return request.certificate->principal();
+        return fail(Errc::unauthenticated,
+                    fmt::format("the certificate of {} has expired since this connection began",
+                                request.certificate->subject.name),
+                    "renew it (ops/certs renew NAME) and connect again");
+    }
     const auto given = request.header("Authorization");
     if (!given && options.tls) return identity::Principal{identity::Role::none, "", "none"};
     if (!given) return identity::Principal{options.local_role(), "local", "loopback"};

@@ -27,7 +27,7 @@ struct GuardOptions {
 Result<void> check_same_origin(const http::Request& request, bool tls);
 
 /// Who asks: by certificate, by the operator token, or as a client of this machine.
-/// Errc::unauthenticated if a token was sent that is not this node's.
+/// Errc::unauthenticated if a token was sent that is not this node's, or the certificate has expired.
 Result<identity::Principal> identify(const http::Request& request, const Backend& backend,
                                      const GuardOptions& options);
 

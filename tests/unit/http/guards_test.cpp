@@ -1,5 +1,6 @@
 // Who may do what, by certificate, token and place; without a server.
 #include "actors/gateway/guards.hpp"
+#include "runtime/base/events.hpp"
 #include "tests/unit/http/fake_backend.hpp"
 
 #include <catch2/catch.hpp>
@@ -19,13 +20,16 @@ struct Asked {
 
 struct Door {
     FakeBackend backend;
+    std::int64_t certificate_left_ms = 3'600'000;
     gateway::GuardOptions options{[] { return Role::writer; }, "/data/operator.token", true};
 
     Asked ask(Role needed, const std::string& uri, http::Headers headers = {}) {
         http::Request request;
         request.headers = std::move(headers);
         if (!request.headers.contains("Host")) request.headers.emplace("Host", "10.0.0.1:8101");
-        if (!uri.empty()) request.certificate = tls::Certificate{*tls::parse_subject(uri), "01", 0, 0};
+        if (!uri.empty())
+            request.certificate =
+                tls::Certificate{*tls::parse_subject(uri), "01", 0, unix_now_ms() + certificate_left_ms};
         http::RouteSpec route;
         route.method = "POST";
         route.pattern = "/v1/thing";
@@ -48,6 +52,14 @@ TEST_CASE("with TLS a client is its certificate's role, and no more") {
     CHECK(refused.text().find("'POST /v1/thing' needs the role operator; the certificate of viewer ann gives "
                               "viewer") != std::string::npos);
     CHECK(refused.text().find("ops/certs client NAME --role ROLE") != std::string::npos);
+}
+
+TEST_CASE("a certificate that expires ends its role on connections that are open, too") {
+    Door door;
+    door.certificate_left_ms = -1;
+    const Asked refused = door.ask(Role::viewer, "dwcp://demo/admin/ann");
+    CHECK(refused.status() == 401);
+    CHECK(refused.text().find("the certificate of ann has expired") != std::string::npos);
 }
 
 TEST_CASE("a node's certificate gives no role to an HTTP client") {
