@@ -505,8 +505,9 @@ void RunningNode::listen() {
 
 /// Before listen(): the first scrape finds everything.
 void RunningNode::watch_itself() {
-    metrics_ = std::make_unique<NodeMetrics>(NodeMetricsSources{
-        config_, board_, resolver_, *store_, *control_, *data_, draining_, kStoreMemoryBytes});
+    metrics_ = std::make_unique<NodeMetrics>(
+        NodeMetricsSources{config_, board_, resolver_, *store_, *control_, *data_, draining_,
+                           [this] { return live_.get()->chaos; }, kStoreMemoryBytes});
     HealthWatchSources health;
     health.health = [this] { return health_->report(); };
     if (config_.consensus) health.lanes = {"metadata", "bulk"};

@@ -20,8 +20,6 @@ void announce(const config::NodeConfig& config) {
         {{"node", config.name}, {"site", config.site}, {"cluster", config.cluster_id}});
     set("dwcp_actor_mailbox_limit_messages", "Waiting messages above which a mailbox refuses more.",
         static_cast<double>(actor::kMailboxMax));
-    set("dwcp_chaos_enabled", "Whether this node's configuration lets admins inject faults (0 or 1).",
-        config.chaos);
 }
 
 } // namespace
@@ -32,8 +30,9 @@ NodeMetrics::NodeMetrics(NodeMetricsSources sources) : sources_(std::move(source
 }
 
 void NodeMetrics::sample() {
-    set("dwcp_node_draining", "Whether this node takes no new requests before its end (0 or 1).",
-        sources_.draining->load());
+    set("dwcp_node_draining", "Whether this node takes no new requests (0 or 1).", sources_.draining->load());
+    set("dwcp_chaos_enabled", "Whether this node's configuration lets admins inject faults (0 or 1).",
+        sources_.chaos_enabled());
     sample_actors();
     sample_links();
     sample_disk();

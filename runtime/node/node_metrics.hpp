@@ -15,6 +15,7 @@
 #include "runtime/store/store.hpp"
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ struct NodeMetricsSources {
     const links::ControlLinks& control;
     const links::DataPlane& data;
     std::shared_ptr<const std::atomic<bool>> draining;
+    std::function<bool()> chaos_enabled;  ///< A live key: it may change while the node runs.
     std::uint64_t disk_reserve_bytes = 0; ///< Free space below which the node stores no more.
 };
 

@@ -105,14 +105,16 @@ TEST_CASE("a reload applies what is live, names what needs a restart, and refuse
     const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
     config.requests_per_s = 1;
     config.requests_burst = 1;
+    config.chaos = true;
     config.streams_max = 3;
     write(dwcp::config::print_config(config));
     const auto diff = ann.answer("/v1/config/diff")["keys"];
-    CHECK(std::ranges::count_if(diff, [](const json& key) { return key["needs"] == "reload"; }) == 2);
-    CHECK(ann.done("/v1/config/reload", {{"dry_run", true}})["applied"].size() == 2);
+    CHECK(std::ranges::count_if(diff, [](const json& key) { return key["needs"] == "reload"; }) == 3);
+    CHECK(ann.done("/v1/config/reload", {{"dry_run", true}})["applied"].size() == 3);
     CHECK(ann.answer("/v1/config?grep=requests_per_s")["keys"][0]["value"] != 1);
     const auto done = ann.done("/v1/config/reload");
-    CHECK(done["applied"].size() == 2);
+    CHECK(done["applied"].size() == 3);
+    CHECK(ann.ask("/metrics").body.find("\ndwcp_chaos_enabled 1") != std::string::npos); // for its alert
     REQUIRE(done["needs_restart"].size() == 1);
     CHECK(done["needs_restart"][0]["key"] == "data.streams_max");
     CHECK(ann.answer("/v1/config?grep=requests_per_s")["keys"][0]["value"] == 1);
