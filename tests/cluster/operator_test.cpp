@@ -1,4 +1,5 @@
 // The operator's verbs on real nodes, over HTTP and through another node.
+#include "actors/gateway/operator_verbs.hpp"
 #include "tests/cluster/cluster_fixture.hpp"
 
 #include <algorithm>
@@ -132,6 +133,22 @@ TEST_CASE("a reload applies what is live, names what needs a restart, and refuse
     CHECK(ann.answer("/v1/config?grep=requests_per_s")["keys"][0]["value"] == 1);
     CHECK(ann.answer("/v1/config/keys/log.level")["live"] == true);
     CHECK(ann.ask("/v1/config/keys/log.levle").status == 404);
+}
+
+TEST_CASE("a node does what every verb of the table says") {
+    auto cluster = TestCluster::running(1);
+    Operator ann(*cluster);
+    for (const auto& verb : dwcp::gateway::operator_verbs()) {
+        json args{{"reason", "a test"}, {"dry_run", true}};
+        for (const auto& parameter : verb.route.parameters)
+            if (parameter.required && !args.contains(parameter.name))
+                args[parameter.name] =
+                    parameter.type == dwcp::http::Parameter::Type::number ? json(1) : json("x");
+        auto path = verb.route.pattern;
+        if (path.ends_with('*')) path.back() = 'x';
+        INFO(verb.name);
+        CHECK((verb.mutates ? ann.tell(path, args) : ann.ask(path)).status != 501);
+    }
 }
 
 TEST_CASE("an actor is quarantined, resumed, traced and watched over HTTP") {
