@@ -86,9 +86,16 @@ BackupService::BackupService(BackupOptions options, const identity::Identity& se
     if (last && *last) probe_.last.set(static_cast<double>((*last)->created_ms) / 1000);
 }
 
-BackupService::~BackupService() {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
+BackupService::~BackupService() { stop(); }
+
+void BackupService::stop() {
+    std::thread job;
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        job = std::move(thread_);
+    }
+    if (job.joinable()) job.join();
 }
 
 json BackupService::plan(const json& args) const {
@@ -126,6 +133,7 @@ Result<json> BackupService::verify(const std::string& id) {
 
 Result<json> BackupService::begin(Job job, std::function<Result<json>()> work) {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return fail(Errc::unavailable, "this node is shutting down", "ask again when it is back");
     if (job_ && job_->state == "running")
         return fail(Errc::precondition_failed, fmt::format("a {} is under way: {}", job_->kind, job_->id),
                     "wait for its end: `dwcp-shell -c 'backup list'` shows how far it is");

@@ -4,8 +4,9 @@
 // time: the next one is refused until it has ended. For a cluster this node asks one node after the other,
 // the lanes' sequencer first (see restore.hpp for why).
 //
-// Life cycle: one a node, destroyed before the store and the control links; the destructor stops a job that
-// is under way, which then leaves nothing behind. Thread-safe.
+// Life cycle: one a node. stop() while the store and the control links still are: it ends a job that is under
+// way, which then leaves nothing behind, and refuses further ones. Questions are answered until it is
+// destroyed. Thread-safe.
 #pragma once
 
 #include "protocols/base/result.hpp"
@@ -45,6 +46,7 @@ class BackupService {
     BackupService(BackupOptions options, const identity::Identity& self, store::Store& store,
                   EventRing& events);
     ~BackupService();
+    void stop();
 
     /// {"scope": "node" or "cluster"}; from a node that backs up a cluster also {"set", "cut"}. Answers with
     /// the job. Errc::precondition_failed while another job runs.

@@ -555,7 +555,8 @@ void RunningNode::end() {
     // them without end, since each holds a reference to its logger.
     http_.reset();
     backend_.reset();
-    backups_.reset(); // asks other nodes over the control links
+    // A job asks other nodes over the control links; who is asked here by another node finds it stopped.
+    if (backups_) backups_->stop();
     if (sweeper_.joinable()) {
         {
             const std::lock_guard lock(sweep_mutex_);
