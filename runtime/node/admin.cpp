@@ -1,5 +1,6 @@
 #include "runtime/node/admin.hpp"
 
+#include "actors/gateway/json_body.hpp"
 #include "actors/gateway/operator_verbs.hpp"
 #include "runtime/node/admin_trace.hpp"
 
@@ -132,23 +133,34 @@ Result<json> Admin::run_there(const NodeName& node, gateway::AdminCall call) {
         kRemoteDeadline, {}, [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
     const auto reply = answer.get();
     if (!reply) return std::unexpected(reply.error());
-    auto parsed = json::parse(as_text(*reply), nullptr, false);
-    if (parsed.is_discarded()) return fail(Errc::internal, node + " answered something that is not JSON");
+    auto parsed = gateway::parse_json(as_text(*reply));
+    if (!parsed) return fail(Errc::internal, node + " answered something else than JSON");
     return parsed;
 }
 
-Result<Bytes> Admin::serve(const links::PeerRequest& request) {
-    const auto parsed = json::parse(as_text(request.body), nullptr, false);
-    if (!parsed.is_object() || !parsed.contains("args") || !parsed["args"].is_object()) {
-        return fail(Errc::invalid_argument, "operator request of a peer is malformed");
-    }
+Result<gateway::AdminCall> call_of_peer(const links::PeerRequest& request) {
+    auto parsed = gateway::parse_json(as_text(request.body));
+    if (!parsed) return std::unexpected(parsed.error());
+    const auto member = [&](const char* name) {
+        const bool there = parsed->is_object() && parsed->contains(name) && (*parsed)[name].is_object();
+        return there ? (*parsed)[name] : json();
+    };
+    const json args = member("args");
+    if (args.is_null()) return fail(Errc::invalid_argument, "operator request of a peer is malformed");
     // The other node has authenticated who asks; what the verb needs is checked again here.
-    gateway::AdminCall call{text_of(parsed, "verb"), parsed["args"], {}, request.from};
-    const json by = parsed.contains("by") && parsed["by"].is_object() ? parsed["by"] : json::object();
-    call.by = {identity::parse_role(text_of(by, "role")).value_or(identity::Role::none), text_of(by, "name"),
-               text_of(by, "how")};
+    const json by = member("by");
+    gateway::AdminCall call{text_of(*parsed, "verb"), args, {}, request.from};
+    if (by.is_object())
+        call.by = {identity::parse_role(text_of(by, "role")).value_or(identity::Role::none),
+                   text_of(by, "name"), text_of(by, "how")};
     call.args.erase("node"); // what was forwarded once ends here
-    auto answer = run(call);
+    return call;
+}
+
+Result<Bytes> Admin::serve(const links::PeerRequest& request) {
+    const auto call = call_of_peer(request);
+    if (!call) return std::unexpected(call.error());
+    auto answer = run(*call);
     if (!answer) return std::unexpected(answer.error());
     return to_bytes(answer->dump(-1, ' ', false, json::error_handler_t::replace));
 }

@@ -10,6 +10,10 @@ namespace dwcp::node {
 /// The control service behind `args.node`.
 inline constexpr const char* kAdminService = "node/admin";
 
+/// What another node asks in somebody's name. Errors: invalid_argument, also for what is nested too deep to
+/// be walked safely. Verb, role and arguments are not checked yet.
+Result<gateway::AdminCall> call_of_peer(const links::PeerRequest& request);
+
 class Admin {
   public:
     explicit Admin(AdminServices services);
