@@ -38,10 +38,12 @@ Result<json> set_draining(const AdminServices& services, const gateway::AdminCal
                 {"workloads_open", counts["open"].get<int>() + counts["sealed"].get<int>()}};
 }
 
-/// The level that comes back after a time; shared by all calls.
-class LogLevel {
+/// The level that comes back after a time; shared by all calls. A change that is pending keeps it: the node
+/// may end first.
+class LogLevel : public std::enable_shared_from_this<LogLevel> {
   public:
-    explicit LogLevel(const AdminServices& services) : services_(services) {}
+    explicit LogLevel(const AdminServices& services)
+        : deadlines_(services.deadlines), events_(services.events) {}
 
     Result<json> set(const gateway::AdminCall& call) {
         log::Level level{};
@@ -66,22 +68,29 @@ class LogLevel {
     void change(log::Level level, std::uint64_t seconds) {
         // What a timed change goes back to is what was there before the first of them.
         const auto back_to = timer_ != 0 ? back_to_ : log::level();
-        if (timer_ != 0) services_.deadlines.cancel(std::exchange(timer_, 0));
+        if (timer_ != 0) deadlines_.cancel(std::exchange(timer_, 0));
+        const auto change = ++changes_;
         log::set_level(level);
-        services_.events.record("log_level_changed", name_of(level),
-                                {{"was", name_of(back_to)}, {"for_s", std::to_string(seconds)}});
+        events_.record("log_level_changed", name_of(level),
+                       {{"was", name_of(back_to)}, {"for_s", std::to_string(seconds)}});
         if (seconds == 0) return;
         back_to_ = back_to;
-        timer_ = services_.deadlines.after(std::chrono::seconds(seconds), [this] {
-            const std::lock_guard lock(mutex_);
-            timer_ = 0;
-            log::set_level(back_to_);
-            services_.events.record("log_level_changed", name_of(back_to_), {{"was", "for a time"}});
-        });
+        timer_ = deadlines_.after(std::chrono::seconds(seconds),
+                                  [self = shared_from_this(), change] { self->go_back(change); });
     }
 
-    const AdminServices& services_;
+    void go_back(std::uint64_t change) {
+        const std::lock_guard lock(mutex_);
+        if (change != changes_) return; // another one came in the moment that this was due
+        timer_ = 0;
+        log::set_level(back_to_);
+        events_.record("log_level_changed", name_of(back_to_), {{"was", "for a time"}});
+    }
+
+    Deadlines& deadlines_;
+    EventRing& events_;
     std::mutex mutex_;
+    std::uint64_t changes_ = 0;
     Deadlines::Id timer_ = 0; ///< 0: the level holds for good.
     log::Level back_to_{};
 };
