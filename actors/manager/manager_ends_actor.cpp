@@ -201,6 +201,7 @@ WorkloadReports ManagerActor::reports(const QueryWorkloads& request) const {
         const std::string state = name_of(record.state);
         if (!request.id.empty() && record.manifest.workload != request.id) return;
         if (!request.state.empty() && state != request.state) return;
+        ++all.counts[state];
         all.list.push_back({record.manifest.workload, record.manifest.key, state, record.reason, path(),
                             record.updated_ms, record.manifest.size_bytes, record.index, resumed});
     };

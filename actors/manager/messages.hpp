@@ -166,6 +166,7 @@ struct WorkloadReport {
 };
 struct WorkloadReports {
     std::vector<WorkloadReport> list;
+    std::map<std::string, std::size_t> counts; ///< By state, of all that match: the list is cut to its limit.
 };
 /// Reports in one answer.
 inline constexpr std::size_t kReportsMax = 1000;

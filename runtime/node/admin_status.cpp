@@ -135,10 +135,10 @@ json workload_counts(const AdminServices& services) {
     json counts{{"open", 0}, {"sealed", 0}, {"committed", 0}, {"failed", 0}};
     for (std::uint32_t i = 0; i < services.manager_instances; ++i) {
         const auto reply = actor::call(services.system, services.resolver, "manager/" + std::to_string(i),
-                                       manager::QueryWorkloads{}, deadline());
+                                       manager::QueryWorkloads{"", "", 0}, deadline());
         if (!reply) continue;
-        for (const auto& report : (*reply)->list)
-            counts[report.state] = counts[report.state].get<int>() + 1;
+        for (const auto& [state, count] : (*reply)->counts)
+            counts[state] = counts[state].get<std::size_t>() + count;
     }
     return counts;
 }

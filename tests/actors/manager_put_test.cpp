@@ -429,7 +429,11 @@ TEST_CASE_METHOD(RunningRig, "reports come newest first") {
     }
     CHECK(ask(QueryWorkloads{"", "failed"}).value().list.size() == 3);
     CHECK(ask(QueryWorkloads{"", "committed"}).value().list.empty());
-    CHECK(ask(QueryWorkloads{"", "", 1}).value().list.size() == 1);
+    const auto counted = ask(QueryWorkloads{"", "", 1}).value();
+    CHECK(counted.list.size() == 1);
+    CHECK(counted.counts.at("failed") == 3);
+    CHECK(ask(QueryWorkloads{"", "failed", 0}).value().counts.at("failed") ==
+          3); // nobody sends the list then
     const auto reports = ask(QueryWorkloads{}).value().list;
     REQUIRE(reports.size() == 3);
     CHECK(reports[0].updated_ms >= reports[2].updated_ms);
