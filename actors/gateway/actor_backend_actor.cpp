@@ -87,9 +87,9 @@ Result<manager::PutReceipt> ActorBackend::seal_put(const std::string& manager,
     return ask(manager, request, options_.seal_deadline);
 }
 
-void ActorBackend::abort_put(const std::string& manager, const manager::AbortPut& request) {
-    // Nobody waits for the answer: a manager that misses it gives the idle workload up by itself.
-    (void)ask(manager, request, kQueryDeadline);
+Result<void> ActorBackend::abort_put(const std::string& manager, const manager::AbortPut& request) {
+    if (auto done = ask(manager, request, kQueryDeadline); !done) return std::unexpected(done.error());
+    return {};
 }
 
 Result<void> ActorBackend::begin_part(const std::string& manager, const manager::BeginPart& request) {

@@ -50,7 +50,7 @@ class ActorBackend final : public Backend {
                                              const manager::PutBlock& request) override;
     Result<manager::PutReceipt> seal_put(const std::string& manager,
                                          const manager::SealPut& request) override;
-    void abort_put(const std::string& manager, const manager::AbortPut& request) override;
+    Result<void> abort_put(const std::string& manager, const manager::AbortPut& request) override;
     Result<void> begin_part(const std::string& manager, const manager::BeginPart& request) override;
     Result<void> keep_part(const std::string& manager, const manager::KeepPart& request) override;
     void end_part(const std::string& manager, const manager::EndPart& request) override;

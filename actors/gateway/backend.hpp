@@ -40,7 +40,9 @@ class Backend {
                                                      const manager::PutBlock& request) = 0;
     virtual Result<manager::PutReceipt> seal_put(const std::string& manager,
                                                  const manager::SealPut& request) = 0;
-    virtual void abort_put(const std::string& manager, const manager::AbortPut& request) = 0;
+    /// Whoever only cleans up need not look at the outcome: a manager that misses it gives an idle workload
+    /// up by itself.
+    virtual Result<void> abort_put(const std::string& manager, const manager::AbortPut& request) = 0;
     virtual Result<manager::ObjectDeleted> erase(const std::string& manager,
                                                  const manager::DeleteObject& request) = 0;
 

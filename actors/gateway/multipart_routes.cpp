@@ -118,7 +118,8 @@ http::Response abort_upload(http::Request& request, Backend& backend) {
     const auto decision = backend.route({"abort", upload->key});
     if (!decision) return http::error_response(decision.error());
     request.id = request.workload = upload->id;
-    backend.abort_put(decision->manager, {upload->id, "the client aborted it"});
+    if (auto told = backend.abort_put(decision->manager, {upload->id, "the client aborted it"}); !told)
+        return http::error_response(told.error());
     return json_response({{"upload", upload->id}, {"aborted", true}});
 }
 

@@ -91,7 +91,7 @@ class ObjectUpload final : public http::Upload {
         ended_ = true;
         cutter_.settle();
         log::info("put_aborted", {{"key", wish_.begin.key}, {"reason", reason}}, {.trace = decision_.id});
-        backend_.abort_put(decision_.manager, {decision_.id, reason});
+        (void)backend_.abort_put(decision_.manager, {decision_.id, reason});
     }
 
     Backend& backend_;
@@ -108,7 +108,7 @@ Result<void> begin_or_abort(const std::string& manager, const manager::BeginPut&
     if (begun) return {};
     // What a lost answer began must not hold its place.
     if (begun.error().code == Errc::deadline_exceeded || begun.error().code == Errc::unavailable)
-        backend.abort_put(manager, {begin.id, begun.error().message});
+        (void)backend.abort_put(manager, {begin.id, begun.error().message});
     return std::unexpected(begun.error());
 }
 

@@ -25,6 +25,7 @@ class FakeBackend : public gateway::Backend {
     std::function<Result<void>()> before_route;
     std::function<Result<void>()> before_seal;
     std::function<Result<void>()> before_begin;
+    std::function<Result<void>()> before_abort;
     std::function<void()> before_refused;
     std::function<Result<nlohmann::json>(const std::string&, const nlohmann::json&)> on_admin;
     nlohmann::json health_report = {{"status", "healthy"}, {"checks", nlohmann::json::array()}};
@@ -98,9 +99,12 @@ class FakeBackend : public gateway::Backend {
         return receipt;
     }
 
-    void abort_put(const std::string&, const manager::AbortPut& request) override {
+    Result<void> abort_put(const std::string&, const manager::AbortPut& request) override {
+        if (before_abort)
+            if (auto outcome = before_abort(); !outcome) return outcome;
         const std::lock_guard guard(mutex_);
         aborted[request.id] = request.reason;
+        return {};
     }
 
     Result<void> begin_part(const std::string&, const manager::BeginPart& request) override {

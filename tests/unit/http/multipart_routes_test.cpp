@@ -134,6 +134,9 @@ TEST_CASE_METHOD(Uploader, "what is wrong with an upload or a part is refused by
 TEST_CASE_METHOD(Uploader, "an upload can be given up") {
     const auto upload = open();
     part(upload, "1", kLast);
+    backend.before_abort = [] { return fail(Errc::unavailable, "the manager is being restarted", ""); };
+    CHECK(client->Delete("/v1/uploads/" + upload)->status == 503); // it is open still, and who asked knows
+    backend.before_abort = nullptr;
     CHECK(client->Delete("/v1/uploads/" + upload)->status == 200);
     CHECK(backend.aborted.contains(upload));
     CHECK(client->Delete("/v1/uploads/" + upload)->status == 409);
