@@ -5,6 +5,7 @@
 // holds both.
 #include "bench/http_load.hpp"
 #include "bench/transport_process.hpp"
+#include "bench/work_directory.hpp"
 #include "ops/runner/cluster.hpp"
 #include "protocols/base/random.hpp"
 #include "runtime/log/log.hpp"
@@ -63,25 +64,6 @@ class Report {
     const bool json_;
 };
 
-class WorkDirectory {
-  public:
-    WorkDirectory() {
-        std::string path = (std::filesystem::temp_directory_path() / "dwcp-bench-http-XXXXXX").string();
-        if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("cannot make a temporary directory");
-        path_ = path;
-    }
-    ~WorkDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    WorkDirectory(const WorkDirectory&) = delete;
-    WorkDirectory& operator=(const WorkDirectory&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
-
 /// One node, alone, as its defaults are. Slow clients are not cut here, so that all of them stay connected:
 /// the harder case.
 config::NodeConfig make_config(const std::filesystem::path& directory) {
@@ -132,7 +114,7 @@ class Bench {
     }
 
     void node() const {
-        const WorkDirectory directory;
+        const WorkDirectory directory("http");
         runner::Node node(directory.path(), make_config(directory.path()));
         need(node.start());
         need(node.wait_ready(std::chrono::seconds(20)));

@@ -2,6 +2,7 @@
 // free ports.
 #include "bench/runtime_bench.hpp"
 #include "bench/transport_process.hpp"
+#include "bench/work_directory.hpp"
 #include "ops/runner/cluster.hpp"
 
 #include <fmt/format.h>
@@ -26,25 +27,6 @@ constexpr Role kRoles[] = {
     {"node_one_of_each", "manager = 1\ncompression = 1\nallocator = 1\nconsensus = true\ngateway = true\n"},
     {"node_consensus_only",
      "manager = 0\ncompression = 0\nallocator = 0\nconsensus = true\ngateway = false\n"},
-};
-
-class WorkDirectory {
-  public:
-    WorkDirectory() {
-        std::string path = (std::filesystem::temp_directory_path() / "dwcp-bench-node-XXXXXX").string();
-        if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("cannot make a temporary directory");
-        path_ = path;
-    }
-    ~WorkDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    WorkDirectory(const WorkDirectory&) = delete;
-    WorkDirectory& operator=(const WorkDirectory&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
 };
 
 config::NodeConfig make_config(const Role& role, const std::filesystem::path& directory) {
@@ -76,7 +58,7 @@ struct Sample {
 };
 
 Sample start_once(const Role& role) {
-    const WorkDirectory directory;
+    const WorkDirectory directory("node");
     runner::Node node(directory.path(), make_config(role, directory.path()));
     if (auto started = node.start(); !started) throw std::runtime_error(started.error().render());
     if (auto ready = node.wait_ready(std::chrono::seconds(20)); !ready) {

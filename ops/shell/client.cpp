@@ -123,13 +123,6 @@ Outcome<nlohmann::json> Client::get_report(const std::string& path) {
     return report;
 }
 
-Outcome<std::string> Client::get_text(const std::string& path) {
-    auto answer = connection_->call([&] { return connection_->http.Get(path); });
-    if (!answer) return std::unexpected(answer.error());
-    if (answer->status != 200) return std::unexpected(failure_of(answer->status, answer->body));
-    return std::move(answer->body);
-}
-
 Outcome<void> Client::follow(const std::string& path, const Headers& headers, const WriteSink& sink) {
     std::optional<Failure> failed;
     std::string error_body;

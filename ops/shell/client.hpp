@@ -47,8 +47,6 @@ class Client {
     Outcome<nlohmann::json> get(const std::string& path);
     /// Only what has no error of the API in it is a failure: /health answers 503 with its checks.
     Outcome<nlohmann::json> get_report(const std::string& path);
-    /// An answer that is no JSON.
-    Outcome<std::string> get_text(const std::string& path);
     /// Feeds `sink` with an endless answer as it comes, until the node, the sink or an interrupt ends it. The
     /// longest silence is that of the settings.
     Outcome<void> follow(const std::string& path, const Headers& headers, const WriteSink& sink);
