@@ -54,7 +54,7 @@ http::Response answer_of(Result<manager::PutReceipt> receipt, const WorkloadId& 
                          const std::string& key) {
     if (receipt) {
         auto response = json_response(receipt_json(*receipt), 201);
-        response.headers.emplace_back("ETag", etag_of(receipt->manifest));
+        response.headers.emplace_back("ETag", etag_of(receipt->manifest.sha256));
         return response;
     }
     if (receipt.error().code == Errc::deadline_exceeded)

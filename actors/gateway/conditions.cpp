@@ -1,5 +1,6 @@
 #include "actors/gateway/conditions.hpp"
 
+#include "actors/gateway/views.hpp"
 #include "runtime/http/errors.hpp"
 
 #include <fmt/format.h>
@@ -132,7 +133,7 @@ http::Response error_response_for(const Error& error, Backend& backend, const st
     auto response = http::error_response(error);
     if (error.code != Errc::condition_failed) return response;
     const auto current = backend.current_version(key);
-    if (current && *current) response.headers.emplace_back("ETag", '"' + (*current)->hex() + '"');
+    if (current && *current) response.headers.emplace_back("ETag", etag_of(**current));
     return response;
 }
 

@@ -106,7 +106,7 @@ class BlockReader {
 
 /// What GET and HEAD say of an object beside its content.
 std::vector<std::pair<std::string, std::string>> headers_of(const wire::Manifest& manifest) {
-    return {{"ETag", etag_of(manifest)},
+    return {{"ETag", etag_of(manifest.sha256)},
             {"X-DWCP-SHA256", manifest.sha256.hex()},
             {"Accept-Ranges", "bytes"},
             {"X-DWCP-Created-Ms", std::to_string(manifest.created_ms)},
@@ -117,7 +117,7 @@ std::vector<std::pair<std::string, std::string>> headers_of(const wire::Manifest
 RangeDecision range_of(const http::Request& request, const wire::Manifest& manifest) {
     const auto range = request.header("Range");
     const auto if_range = request.header("If-Range");
-    if (!range || request.method == "HEAD" || (if_range && *if_range != etag_of(manifest)))
+    if (!range || request.method == "HEAD" || (if_range && *if_range != etag_of(manifest.sha256)))
         return {RangeDecision::Kind::whole, {}};
     return decide_range(*range, manifest.size_bytes);
 }
@@ -128,10 +128,10 @@ http::Response not_found(const std::string& key) {
 }
 
 http::Response not_that_version(const wire::Manifest& manifest) {
-    auto response = http::error_response({Errc::condition_failed,
-                                          "If-Match does not hold: the object's ETag is " + etag_of(manifest),
-                                          "leave If-Match out to get the object as it is"});
-    response.headers.emplace_back("ETag", etag_of(manifest));
+    auto response = http::error_response(
+        {Errc::condition_failed, "If-Match does not hold: the object's ETag is " + etag_of(manifest.sha256),
+         "leave If-Match out to get the object as it is"});
+    response.headers.emplace_back("ETag", etag_of(manifest.sha256));
     return response;
 }
 
@@ -165,7 +165,7 @@ http::Response get_object(http::Request& request, Backend& backend, WorkerPool& 
     if (!*found) return not_found(request.rest);
     wire::Manifest& manifest = **found;
 
-    const auto decided = decide_read(request, etag_of(manifest));
+    const auto decided = decide_read(request, etag_of(manifest.sha256));
     if (!decided) return http::error_response(decided.error());
     http::Response response;
     response.headers = headers_of(manifest);

@@ -31,8 +31,6 @@ constexpr std::size_t kEtagBytesMax = 128;
 constexpr std::uint64_t kPartBytesMin = 1U << 20;
 constexpr std::string_view kComplete = "/complete";
 
-std::string etag_of_part(const Hash256& sha256) { return '"' + sha256.hex() + '"'; }
-
 json upload_json(const manager::UploadReport& upload) {
     return {{"upload", upload.id},
             {"key", upload.key},
@@ -103,7 +101,7 @@ http::Response show_upload(const http::Request& request, Backend& backend) {
     for (const auto& part : upload->parts)
         body["parts"].push_back({{"part", part.number},
                                  {"size_bytes", part.size_bytes},
-                                 {"etag", etag_of_part(part.sha256)},
+                                 {"etag", etag_of(part.sha256)},
                                  {"updated_ms", part.updated_ms}});
     return json_response(body);
 }

@@ -61,7 +61,7 @@ class PartUpload final : public http::Upload {
         if (auto kept = backend_.keep_part(decision_.manager, {wish_.upload, decision_.id, part}); !kept)
             return abandon(kept.error());
         ended_ = true;
-        const std::string etag = '"' + part.sha256.hex() + '"';
+        const std::string etag = etag_of(part.sha256);
         auto response =
             json_response({{"part", part.number}, {"size_bytes", part.size_bytes}, {"etag", etag}}, 201);
         response.headers.emplace_back("ETag", etag);

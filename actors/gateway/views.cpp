@@ -17,7 +17,7 @@ nlohmann::json object_json(const wire::Manifest& manifest) {
     return {{"key", manifest.key},
             {"size_bytes", manifest.size_bytes},
             {"sha256", manifest.sha256.hex()},
-            {"etag", etag_of(manifest)},
+            {"etag", etag_of(manifest.sha256)},
             {"content_type", manifest.content_type},
             {"created_ms", manifest.created_ms},
             {"replicas", manifest.replicas}};
@@ -45,7 +45,7 @@ nlohmann::json transaction_json(const std::string& id, const wire::TransactionRe
             {"payload_sha256", record.payload_sha256.hex()}};
 }
 
-std::string etag_of(const wire::Manifest& manifest) { return '"' + manifest.sha256.hex() + '"'; }
+std::string etag_of(const Hash256& sha256) { return '"' + sha256.hex() + '"'; }
 
 http::Response json_response(const nlohmann::json& body, int status) {
     http::Response response;

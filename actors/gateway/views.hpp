@@ -15,8 +15,8 @@ nlohmann::json object_json(const wire::Manifest& manifest);
 nlohmann::json workload_json(const manager::WorkloadReport& report);
 nlohmann::json transaction_json(const std::string& id, const wire::TransactionRecord& record);
 
-/// The object's entity tag: its SHA-256 in quotes.
-std::string etag_of(const wire::Manifest& manifest);
+/// The entity tag of an object or a part: its SHA-256 in quotes.
+std::string etag_of(const Hash256& sha256);
 
 http::Response json_response(const nlohmann::json& body, int status = 200);
 
