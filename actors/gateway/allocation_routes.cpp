@@ -127,7 +127,7 @@ void register_allocation_routes(DataRoutes& routes) {
          .parameters = {{"workloads", "body",
                          "Up to 100 objects: `id`, `size_bytes` (of each replica), `replicas` (1 to 16, 1 "
                          "without), `sites` (only there), `without_nodes`.",
-                         true}},
+                         true, Parameter::Type::list}},
          .answer = "`rule`, and `allocations`, in order: each `id`, `nodes` (best first; one a site), "
                    "`explanation` of every node, best first (`node`, `site`, `score` 0 to 100 or null, "
                    "`reason`), and `error` if it cannot be placed.",

@@ -33,6 +33,13 @@ names the least role that it needs. Where a client's role comes from, the first 
    directory (mode 0600): `admin`.
 3. On loopback, without either: `http.local_role`, by default `writer`.
 
+The examples below that need more than `writer` take the token from the shell; of a node that
+`node_configs/site-a.toml` describes:
+
+```sh
+TOKEN=$(cat run/site-a/operator.token)
+```
+
 A wrong token is 401, too low a role 401 or 403; both say what is needed. Without TLS a request must name
 the node as a loopback address in `Host`, and in `Origin` if it has one: a web page from elsewhere gets
 nothing.
@@ -155,6 +162,8 @@ std::string_view type_of(const http::Parameter& parameter) {
         return "number";
     case Type::flag:
         return "flag";
+    case Type::list:
+        return "list";
     }
     return "text";
 }

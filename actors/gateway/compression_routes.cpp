@@ -181,7 +181,8 @@ void register_compression_routes(DataRoutes& routes) {
 
     auto batch = compression_route("POST", "/v1/compression/batch", "The same for many.",
                                    "`predictions`, in order: each as from predict, or an `error`; `total`.");
-    batch.parameters = {{"requests", "body", "Up to 64 bodies of predict; 4 MiB in all.", true}};
+    batch.parameters = {
+        {"requests", "body", "Up to 64 bodies of predict; 4 MiB in all.", true, Parameter::Type::list}};
     batch.example = R"(curl -d '{"requests": [{"data_type": "text", "size_bytes": 1000}]}' )"
                     "http://127.0.0.1:8101/v1/compression/batch";
     batch.body_bytes_max = kBatchBytesMax;

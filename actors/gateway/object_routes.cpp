@@ -111,7 +111,7 @@ http::RouteSpec get_route() {
             .answer =
                 "200, or 206 with `Content-Range`; headers `ETag`, `X-DWCP-SHA256` (of the whole content), "
                 "`X-DWCP-Created-Ms`, `X-DWCP-Replicas`, `X-DWCP-Workload`.",
-            .example = "curl -o report.pdf http://127.0.0.1:8101/v1/objects/docs/report.pdf"};
+            .example = "curl -f -o report.pdf http://127.0.0.1:8101/v1/objects/docs/report.pdf"};
 }
 
 http::RouteSpec delete_route() {

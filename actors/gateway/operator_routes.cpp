@@ -75,6 +75,7 @@ bool has_type(const nlohmann::json& value, http::Parameter::Type type) {
     using Type = http::Parameter::Type;
     return type == Type::text     ? value.is_string()
            : type == Type::number ? value.is_number_unsigned()
+           : type == Type::list   ? value.is_array()
                                   : value.is_boolean();
 }
 

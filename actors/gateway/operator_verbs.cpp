@@ -24,11 +24,24 @@ struct Words {
     std::string sentence;
     std::string answer;
     std::string example{}; ///< Of a GET: the path with its query. Of a POST: the body.
+    std::string file{};    ///< Of a GET whose answer is a file: what it is to be called.
 };
+
+constexpr std::string_view kWithToken = "-H \"Authorization: Bearer $TOKEN\" ";
+
+/// A line that works as it stands: a shell would take '?' and '&' for itself, and who comes from loopback
+/// without a token is a writer.
+std::string curl_get(const std::string& path, Role role, const std::string& file) {
+    const std::string url = "http://127.0.0.1:8101" + path;
+    std::string line = "curl ";
+    if (!file.empty()) line += "-f -o " + file + ' ';
+    if (role > Role::writer) line += kWithToken;
+    return line + (path.find('?') == std::string::npos ? url : '\'' + url + '\'');
+}
 
 OperatorVerb question(std::string name, std::string path, Words words, std::vector<Parameter> parameters = {},
                       Role role = Role::viewer) {
-    std::string example = "curl http://127.0.0.1:8101" + (words.example.empty() ? path : words.example);
+    std::string example = curl_get(words.example.empty() ? path : words.example, role, words.file);
     return {std::move(name),
             {.method = "GET",
              .pattern = std::move(path),
@@ -42,7 +55,7 @@ OperatorVerb question(std::string name, std::string path, Words words, std::vect
 
 OperatorVerb command(std::string name, std::string path, Role role, Words words,
                      std::vector<Parameter> parameters = {}, bool needs_reason = false) {
-    std::string example = "curl -X POST -H \"Authorization: Bearer $TOKEN\" -d '" +
+    std::string example = "curl " + std::string(kWithToken) + "-d '" +
                           (words.example.empty() ? "{}" : words.example) + "' http://127.0.0.1:8101" + path;
     return {.name = std::move(name),
             .route = {.method = "POST",
@@ -152,7 +165,7 @@ std::vector<OperatorVerb> observation() {
                            {"Diagnostics of this node for whoever helps: one tar archive with status, nodes, "
                             "tree, health, configuration, events, metrics, audit log, log lines, limits and "
                             "versions. It holds no keys, tokens or contents of objects.",
-                            "The archive (application/x-tar).", "/v1/bundle -o bundle.tar"},
+                            "The archive (application/x-tar).", "/v1/bundle", "bundle.tar"},
                            {}, Role::operator_)),
     };
 }

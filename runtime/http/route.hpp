@@ -16,7 +16,7 @@ namespace dwcp::http {
 
 /// Something that a request may carry.
 struct Parameter {
-    enum class Type : std::uint8_t { text, number, flag };
+    enum class Type : std::uint8_t { text, number, flag, list };
     std::string name;     ///< "limit", "If-Match", "reason".
     std::string in;       ///< "path", "query", "header" or "body" (a member of the JSON body).
     std::string sentence; ///< What it is for, with unit, bounds and default.
