@@ -43,13 +43,15 @@ std::string source_of(const sockaddr_storage& address) {
 
 Result<Descriptor> bind_to(const ControlPort::Options& options) {
     const auto addresses = addresses_of(options.host, options.port);
-    const auto failed = [&](const std::string& why) {
+    const auto failed = [&](const std::string& why, int error) {
         return fail(
             Errc::unavailable,
             fmt::format("cannot listen for control links on {}:{}: {}", options.host, options.port, why),
-            "stop what uses that port (`ss -ltnp` shows it), or change listen.control");
+            error == EADDRNOTAVAIL
+                ? "this machine has no such address: correct listen.control"
+                : "stop what uses that port (`ss -ltnp` shows it), or change listen.control");
     };
-    if (!addresses) return failed("no such address");
+    if (!addresses) return failed("no such address", EADDRNOTAVAIL);
     Descriptor socket(
         ::socket(addresses->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, addresses->ai_protocol));
     const int on = 1;
@@ -57,7 +59,7 @@ Result<Descriptor> bind_to(const ControlPort::Options& options) {
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (::bind(socket.get(), addresses->ai_addr, addresses->ai_addrlen) != 0 ||
         ::listen(socket.get(), kBacklog) != 0) {
-        return failed(std::strerror(errno));
+        return failed(std::strerror(errno), errno);
     }
     return socket;
 }

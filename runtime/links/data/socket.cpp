@@ -100,7 +100,9 @@ Result<Fd> listen_on(const std::string& host, std::uint16_t port) {
     const std::string where = host + ":" + std::to_string(port);
     if (::bind(fd.get(), as_sockaddr(*address), static_cast<socklen_t>(address->bytes.size())) != 0) {
         return system_error("cannot listen for data links on " + where,
-                            "stop what uses the port, or choose another in [listen].data");
+                            errno == EADDRNOTAVAIL
+                                ? "this machine has no such address: correct [listen].data"
+                                : "stop what uses the port, or choose another in [listen].data");
     }
     if (::listen(fd.get(), kListenBacklog) != 0)
         return system_error("cannot listen for data links on " + where);

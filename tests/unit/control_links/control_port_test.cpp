@@ -163,3 +163,14 @@ TEST_CASE("peers get in while strangers knock from many threads") {
     CHECK(knocks > 0);
     CHECK(rig.connections->waiting() <= 17);
 }
+
+TEST_CASE("an address of another machine is told apart from a port in use") {
+    EventRing events;
+    const auto refusals = std::make_shared<Refusals>(events);
+    const auto connections = std::make_shared<Connections>(Connections::Limits{}, refusals);
+    // 192.0.2.0/24 is for documentation: no machine has it.
+    const auto port = ControlPort::start({"192.0.2.1", 0, nullptr, {}}, connections, refusals,
+                                         [](ControlPort::Accepted) {});
+    REQUIRE_FALSE(port);
+    CHECK(port.error().remedy == "this machine has no such address: correct listen.control");
+}

@@ -1,3 +1,4 @@
+#include "runtime/links/data/socket.hpp"
 #include "tests/unit/data_links/raw_peer.hpp"
 
 #include <fstream>
@@ -188,4 +189,14 @@ TEST_CASE("two peers share a slow service fairly, although one has more streams 
     const auto order = c.service.order();
     const auto of_b = std::count(order.begin(), order.begin() + 8, NodeName("b"));
     CHECK(of_b >= 3); // in turn: about four of the first eight
+}
+
+TEST_CASE("listening on an address of another machine is told apart from a port in use") {
+    const auto elsewhere = links::listen_on("192.0.2.1", 0); // for documentation: no machine has it
+    REQUIRE_FALSE(elsewhere);
+    CHECK(elsewhere.error().remedy == "this machine has no such address: correct [listen].data");
+    const auto first = links::listen_on("127.0.0.1", 0);
+    const auto second = links::listen_on("127.0.0.1", *links::local_port(*first));
+    REQUIRE_FALSE(second);
+    CHECK(second.error().remedy == "stop what uses the port, or choose another in [listen].data");
 }
