@@ -40,7 +40,7 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 Response no_route(const Request& request, const std::set<std::string>& allowed) {
     if (allowed.empty())
         return error_response({Errc::not_found, fmt::format("there is no resource '{}'", request.path),
-                               "see the API's description for what there is"});
+                               "GET /v1/api lists what there is, and ops/api.md"});
     const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
     auto response = error_response({Errc::unimplemented,
                                     fmt::format("'{}' does not take {}", request.path, request.method),
