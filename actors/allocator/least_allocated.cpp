@@ -99,6 +99,11 @@ std::string name_failed(const std::vector<Judged>& all, const Request& request) 
     return text;
 }
 
+std::string or_fewer(std::size_t replicas) {
+    if (replicas == 0) return {}; // none would store nothing
+    return fmt::format(", or ask for at most {} replica{}", replicas, replicas == 1 ? "" : "s");
+}
+
 std::unexpected<Error> explain_failure(std::span<const Node> nodes, const Request& request,
                                        const std::vector<Judged>& all, std::size_t usable) {
     std::set<std::string> known;
@@ -112,13 +117,13 @@ std::unexpected<Error> explain_failure(std::span<const Node> nodes, const Reques
     if (known.size() < request.replicas)
         return fail(Errc::precondition_failed,
                     fmt::format("{}the cluster has {}{}", needs, known.size(), failed),
-                    fmt::format("ask for at most {} replicas, or add a site", known.size()));
+                    "add a site" + or_fewer(known.size()));
     if (alive.size() < request.replicas)
         return fail(Errc::unavailable, fmt::format("{}only {} are up{}", needs, alive.size(), failed),
-                    fmt::format("bring a node back, or ask for at most {} replicas", usable));
+                    "bring a node back" + or_fewer(usable));
     return fail(Errc::resource_exhausted,
                 fmt::format("{}only {} have space for {} bytes{}", needs, usable, request.bytes, failed),
-                fmt::format("free or add capacity, or ask for at most {} replicas", usable));
+                "free or add capacity" + or_fewer(usable));
 }
 
 } // namespace

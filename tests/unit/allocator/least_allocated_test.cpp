@@ -98,12 +98,12 @@ TEST_CASE("a placement that is impossible names the constraint and the node") {
          {1, 1, ""},
          Errc::precondition_failed,
          "needs 1 distinct sites, the cluster has 0",
-         "ask for at most 0 replicas, or add a site"},
+         "add a site"},
         {{up("a1", "x", 9, 0), up("a2", "x", 9, 0)},
          {1, 2, ""},
          Errc::precondition_failed,
          "needs 2 distinct sites, the cluster has 1",
-         "ask for at most 1 replicas, or add a site"},
+         "add a site, or ask for at most 1 replica"},
         {{up("a", "x", 9, 0), up("b", "y", 9, 0), down(up("c", "z", 9, 0))},
          {1, 3, ""},
          Errc::unavailable,
@@ -113,13 +113,19 @@ TEST_CASE("a placement that is impossible names the constraint and the node") {
          {5, 3, ""},
          Errc::unavailable,
          "needs 3 distinct sites, only 2 are up: b at y is draining, c at z has 0 of 9 bytes free",
-         "bring a node back, or ask for at most 1 replicas"},
+         "bring a node back, or ask for at most 1 replica"},
         {{up("a", "x", 9, 4), up("b", "y", 9, 5), up("c", "z", 9, 10)},
          {5, 2, ""},
          Errc::resource_exhausted,
          "needs 2 distinct sites, only 1 have space for 5 bytes: b at y has 4 of 9 bytes free, "
          "c at z has 0 of 9 bytes free",
-         "free or add capacity, or ask for at most 1 replicas"},
+         "free or add capacity, or ask for at most 1 replica"},
+        {{up("a", "x", 9, 9), up("b", "y", 9, 9)},
+         {5, 1, ""},
+         Errc::resource_exhausted,
+         "needs 1 distinct sites, only 0 have space for 5 bytes: a at x has 0 of 9 bytes free, "
+         "b at y has 0 of 9 bytes free",
+         "free or add capacity"},
     };
     for (const Row& row : rows) {
         const auto placement = place(row.nodes, row.request);
