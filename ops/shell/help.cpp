@@ -28,6 +28,17 @@ void print_options(std::ostream& out) {
     options.print(out);
 }
 
+std::string first_sentence(const std::string& text) {
+    const std::size_t end = text.find(". ");
+    return end == std::string::npos ? text : text.substr(0, end + 1);
+}
+
+/// "N:INT in [1 - 1000]", as a checked option calls its kind, in the words of usage lines: "N".
+std::string kind_without_bounds(const std::string& kind) {
+    const std::size_t bounds = kind.find(" in [");
+    return bounds == std::string::npos ? kind : kind.substr(0, kind.rfind(':', bounds));
+}
+
 void print_verb(std::ostream& out, const std::string& name, const std::string& summary,
                 const CLI::App& parser) {
     std::vector<std::string> usage = {"dwcp-shell", name};
@@ -36,7 +47,8 @@ void print_verb(std::ostream& out, const std::string& name, const std::string& s
         if (option->get_lnames() == std::vector<std::string>{"help"}) continue;
         const bool bare = option->get_positional() || option->get_expected_max() == 0;
         const std::string shown =
-            bare ? option->get_name() : option->get_name() + " " + option->get_type_name();
+            bare ? option->get_name()
+                 : option->get_name() + " " + kind_without_bounds(option->get_type_name());
         usage.push_back(option->get_required() ? shown : "[" + shown + "]");
         arguments.add({"", shown, option->get_description()});
     }
@@ -51,7 +63,7 @@ void print_help(std::ostream& out, const Parser& parser) {
            "Ctrl-C cancels, Ctrl-D leaves.\n\nVerbs:\n";
     Table verbs({"", "", ""});
     for (const Verb& verb : parser.verbs)
-        verbs.add({"", verb.name, verb.summary.substr(0, verb.summary.find(". ") + 1)});
+        verbs.add({"", verb.name, first_sentence(verb.summary)});
     verbs.add({"", "watch [-n S] VERB ...", parser.watch->get_description()});
     verbs.add({"", "help [VERB]", "Explain a command, with an example."});
     verbs.add({"", "exit", "Leave the interactive shell; so do quit and Ctrl-D."});
@@ -70,6 +82,10 @@ Outcome<void> help_on(std::ostream& out, const Parser& parser, const std::string
     if (topic == "watch") {
         print_verb(out, "watch", parser.watch->get_description(), *parser.watch);
         out << "\nexample: dwcp-shell watch -n 5 mailbox top\n";
+        return {};
+    }
+    if (topic == "help" || topic == "exit" || topic == "quit") {
+        out << "The list of commands, 'dwcp-shell help', says what it does.\n";
         return {};
     }
     bool found = false;

@@ -6,6 +6,46 @@
 #include <algorithm>
 
 namespace dwcp::shell {
+namespace {
+
+/// Letters to change, add, drop or swap with their neighbour.
+std::size_t distance(const std::string& a, const std::string& b) {
+    std::vector<std::size_t> before(b.size() + 1);
+    std::vector<std::size_t> above(b.size() + 1);
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j)
+        above[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            row[j] =
+                std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = std::min(row[j], before[j - 2] + 1);
+        }
+        before.swap(above);
+        above.swap(row);
+    }
+    return above[b.size()];
+}
+
+/// The name that somebody who typed `word` most likely meant, or nothing.
+std::string meant(const std::string& word, const CLI::App& app) {
+    constexpr std::size_t kLongestWord = 32; // no command's name is near that, and the distance is quadratic
+    if (word.size() > kLongestWord) return {};
+    std::string best;
+    std::size_t least =
+        word.size() > 4 ? 3 : 2; // a guess further off than two letters, or one, is a nuisance
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        const std::size_t apart = distance(word, command->get_name());
+        if (apart >= least) continue;
+        least = apart;
+        best = command->get_name();
+    }
+    return best;
+}
+
+} // namespace
 
 Parser::Parser(const GlobalOptions& defaults) : globals(defaults) {
     app.fallthrough();
@@ -54,6 +94,14 @@ void Parser::add_own_verbs() {
     help->add_option("VERB", help_topic)->expected(0, 2);
 }
 
+Outcome<void> Parser::no_such_command(const std::string& word) const {
+    const std::string best = meant(word, app);
+    return give_up(Exit::usage,
+                   fmt::format("there is no command '{}'{}", word,
+                               best.empty() ? "" : fmt::format("; did you mean '{}'?", best)),
+                   "help");
+}
+
 Outcome<void> Parser::parse(std::vector<std::string> words) {
     std::ranges::reverse(words); // as CLI11 wants them
     try {
@@ -63,7 +111,7 @@ Outcome<void> Parser::parse(std::vector<std::string> words) {
     } catch (const CLI::ParseError& error) {
         const auto remaining = app.remaining();
         if (app.get_subcommands().empty() && !remaining.empty() && !remaining.front().starts_with('-'))
-            return give_up(Exit::usage, fmt::format("there is no command '{}'", remaining.front()), "help");
+            return no_such_command(remaining.front());
         const std::string at = topic();
         return give_up(Exit::usage, error.what(), at.empty() ? "help" : "help " + at);
     }

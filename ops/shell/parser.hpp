@@ -39,6 +39,7 @@ struct Parser {
   private:
     void add_globals();
     void add_own_verbs();
+    Outcome<void> no_such_command(const std::string& word) const;
 };
 
 } // namespace dwcp::shell

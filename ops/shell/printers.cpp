@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 namespace dwcp::shell {
 namespace {
@@ -37,18 +39,49 @@ bool is_table(const json& value) {
            std::all_of(value.begin(), value.end(), [](const json& entry) { return entry.is_object(); });
 }
 
-/// "busy_ms" as "BUSY": the unit stands beside each number.
-std::string heading(const std::string& name, bool right) {
+/// "last_busy_ms" as "last busy": the unit stands beside each number.
+std::string label(const std::string& name) {
     std::string text = name;
     for (const char* unit : {"_ms", "_bytes", "_us", "_s"})
         if (text.ends_with(unit) && text.size() > std::string(unit).size()) {
             text.resize(text.size() - std::string(unit).size());
             break;
         }
-    std::ranges::transform(text, text.begin(), [](unsigned char c) {
-        return c == '_' ? ' ' : static_cast<char>(std::toupper(c));
-    });
+    std::ranges::replace(text, '_', ' ');
+    return text;
+}
+
+std::string heading(const std::string& name, bool right) {
+    std::string text = label(name);
+    std::ranges::transform(text, text.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     return (right ? ">" : "") + text;
+}
+
+/// As `audit verify --head` takes it.
+std::string audit_head(const json& head) { return text_at(head, "n") + "-" + text_at(head, "hash"); }
+
+/// "ann (certificate)", "local (token), says root@host": what proved it, and what was only said.
+std::string audit_who(const json& record) {
+    const json& by = part_at(record, "by");
+    const std::string claims = text_at(record, "claims");
+    return fmt::format("{} ({}){}", text_at(by, "name"), text_at(by, "how"),
+                       claims.empty() ? "" : ", says " + claims);
+}
+
+std::string audit_result(const json& record, const json* end) {
+    if (text_at(record, "kind") != "refused" && end == nullptr) return "no end on this page";
+    const json& result = part_at(end != nullptr ? *end : record, "result");
+    const std::string said = text_at(part_at(result, "answer"), "outcome");
+    const std::string detail = said.empty() ? text_at(result, "message") : said;
+    const std::string outcome = end != nullptr ? text_at(result, "outcome") : "refused";
+    return detail.empty() ? outcome : outcome + ": " + detail;
+}
+
+/// What -o json has whole.
+std::string beginning_of(const std::string& text) {
+    constexpr std::size_t kShown = 48; // a table of seven columns is to fit a screen
+    return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
 }
 
 std::vector<std::string> columns_of(const json& list, const std::string& wanted) {
@@ -133,11 +166,17 @@ void print_status(std::ostream& out, const json& status, const Look&) {
     Table table(
         {"LANE", "AVAILABLE", ">MEMBERS UP", ">QUORUM", ">COMMITTED", ">APPLIED", "SEQUENCER", "ENGINE"});
     for (const json& lane : lanes)
-        table.add({text_at(lane, "lane"), flag_at(lane, "available") ? "yes" : "NO: " + text_at(lane, "note"),
+        table.add({text_at(lane, "lane"), flag_at(lane, "available") ? "yes" : "NO",
                    fmt::format("{}/{}", number_at(lane, "members_up"), list_at(lane, "members").size()),
                    text_at(lane, "quorum"), text_at(lane, "committed"), text_at(lane, "applied"),
                    text_at(lane, "sequencer"), text_at(lane, "engine")});
     table.print(out);
+    Table reasons({"", ""}); // below, as they would push every column off the screen
+    for (const json& lane : lanes)
+        if (!flag_at(lane, "available")) reasons.add({text_at(lane, "lane"), text_at(lane, "note")});
+    if (reasons.rows() == 0) return;
+    out << '\n';
+    reasons.print(out);
 }
 
 void print_nodes(std::ostream& out, const json& answer, const Look& look) {
@@ -200,6 +239,35 @@ void print_events(std::ostream& out, const json& answer, const Look& look) {
     table.print(out);
 }
 
+void print_audit(std::ostream& out, const json& answer, const Look& look) {
+    const json& records = list_at(answer, "records");
+    std::map<std::uint64_t, const json*> ends;
+    for (const json& record : records)
+        if (text_at(record, "kind") == "end") ends[number_at(record, "of")] = &record;
+    Table table({">N", "WHEN", "WHO", "VERB", "ON", "REASON", "RESULT"});
+    for (const json& record : records) {
+        const std::string kind = text_at(record, "kind");
+        if (kind == "end" && std::ranges::any_of(records, [&](const json& other) {
+                return number_at(other, "n") == number_at(record, "of");
+            }))
+            continue; // stands in the line of its beginning
+        const auto end = ends.find(number_at(record, "n"));
+        const json* result = kind == "end" ? &record : end != ends.end() ? end->second : nullptr;
+        const json& given = part_at(record, "args");
+        const std::string args =
+            given.is_null() ? "-" : beginning_of(shown_value("args", given, look.now_ms));
+        table.add({text_at(record, "n"),
+                   human_age(static_cast<std::int64_t>(number_at(record, "time_ms")), look.now_ms),
+                   kind == "end" ? "-" : audit_who(record),
+                   kind == "end" ? "end of " + text_at(record, "of") : text_at(record, "verb"),
+                   args + (flag_at(record, "dry_run") ? " (dry run)" : ""), text_at(record, "reason"),
+                   audit_result(record, result)});
+    }
+    table.print(out);
+    if (table.rows() > 0) out << '\n';
+    out << "head " << printable(audit_head(part_at(answer, "head"))) << '\n';
+}
+
 void print_health(std::ostream& out, const json& answer, const Look& look) {
     const std::string status = text_at(answer, "status");
     out << coloured(printable(status), colour_of(status), look.colours) << "\n\n";
@@ -217,11 +285,14 @@ void print_answer(std::ostream& out, const json& answer, const std::string& colu
     }
     Table facts({"", ""});
     for (const auto& [name, value] : answer.items())
-        if (!is_table(value)) facts.add({name, shown_value(name, value, look.now_ms)});
+        if (!is_table(value)) facts.add({label(name), shown_value(name, value, look.now_ms)});
     facts.print(out);
+    const auto tables = std::count_if(answer.begin(), answer.end(), is_table);
+    bool first = facts.rows() == 0;
     for (const auto& [name, value] : answer.items()) {
         if (!is_table(value)) continue;
-        if (facts.rows() > 0) out << '\n';
+        if (!std::exchange(first, false)) out << '\n';
+        if (tables > 1) out << printable(label(name)) << ":\n"; // else which is which would be a guess
         print_list(out, value, columns, look);
     }
 }
@@ -230,6 +301,7 @@ std::string shown_value(const std::string& name, const json& value, std::int64_t
     if (value.is_null()) return "-";
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
     if (value.is_array()) return value.empty() ? "-" : joined(value);
+    if (name == "head" && value.is_object()) return audit_head(value);
     if (value.is_object()) {
         std::string text;
         for (const auto& [member, inner] : value.items())
@@ -241,7 +313,8 @@ std::string shown_value(const std::string& name, const json& value, std::int64_t
     if (!(std::abs(number) < 9e15)) return one_line(value);
     const auto whole = static_cast<std::int64_t>(number);
     if (name.ends_with("_ms")) return whole >= kLeastTimeMs ? human_age(whole, now_ms) : human_span(whole);
-    if (name.ends_with("_bytes") && number >= 0) return human_bytes(static_cast<std::uint64_t>(whole));
+    if ((name.ends_with("_bytes") || name == "bytes") && number >= 0)
+        return human_bytes(static_cast<std::uint64_t>(whole));
     if (name.ends_with("_us"))
         return number < 10'000 ? fmt::format("{} us", whole) : human_span(whole / 1000);
     if (name.ends_with("_s")) return human_span(static_cast<std::int64_t>(number * 1000));

@@ -23,6 +23,8 @@ void print_tree(std::ostream& out, const nlohmann::json& answer, const Look& loo
 void print_events(std::ostream& out, const nlohmann::json& answer, const Look& look);
 /// The spans as a tree, each with a bar where it lies between the first beginning and the last end.
 void print_trace(std::ostream& out, const nlohmann::json& answer, const Look& look);
+/// An operator's deed a line, with its result; then the head, as `audit verify --head` takes it.
+void print_audit(std::ostream& out, const nlohmann::json& answer, const Look& look);
 void print_health(std::ostream& out, const nlohmann::json& answer, const Look& look);
 
 /// Any answer: its plain members, then each list of objects as a table of `columns` ("path depth busy_ms";

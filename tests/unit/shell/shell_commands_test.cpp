@@ -3,6 +3,7 @@
 #include "actors/gateway/routes.hpp"
 #include "ops/shell/parser.hpp"
 #include "ops/shell/presentation.hpp"
+#include "ops/shell/printers.hpp"
 #include "ops/shell/shell.hpp"
 #include "ops/shell/words.hpp"
 #include "protocols/base/random.hpp"
@@ -283,7 +284,8 @@ TEST_CASE_METHOD(Fixture, "the state of a node is shown as tables and as the API
     CHECK(run({"status"}) == 0);
     CHECK(has(out, "running, healthy"));
     CHECK(has(out, "65 s"));
-    CHECK(has(out, "NO: no quorum"));
+    CHECK(has(out, "NO "));
+    CHECK(has(out, "no quorum\n"));
     CHECK(has(out, "1/3"));
     CHECK(run({"-c", "status", "-o", "json"}) == 0);
     CHECK(json::parse(out) == status);
@@ -557,4 +559,90 @@ TEST_CASE_METHOD(Fixture, "an interrupt in the middle of a download leaves no fi
     CHECK(WEXITSTATUS(status) == 128 + SIGINT);
     CHECK(files() == std::vector<std::string>{"in", "token"});
     gate.open();
+}
+
+TEST_CASE_METHOD(Fixture, "the help says what each verb is for, and no bounds in a parser's tongue") {
+    CHECK(run_bare({"help"}, {}) == 0);
+    const std::string help = out;
+    std::istringstream lines(help.substr(0, help.find("\nOptions:")));
+    std::size_t verbs = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("  ")) continue;
+        CAPTURE(line);
+        CHECK(line.ends_with('.'));
+        ++verbs;
+    }
+    CHECK(verbs > 30);
+    for (const char* verb : {"events", "ls", "put", "watch", "actor", "exit", "help"}) {
+        CAPTURE(verb);
+        CHECK(run_bare({"help", verb}, {}) == 0);
+        CHECK_FALSE(has(out, " in ["));
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "a misspelt verb is told what it resembles") {
+    CHECK(run_bare({"staus"}, {}) == 2);
+    CHECK(has(err, "there is no command 'staus'; did you mean 'status'?"));
+    CHECK(run_bare({"atcor", "show", "manager/0"}, {}) == 2);
+    CHECK(has(err, "did you mean 'actor'?"));
+    for (const std::string& word : {std::string("elephants"), std::string(5000, 'x')}) {
+        CHECK(run_bare({word}, {}) == 2);
+        CHECK_FALSE(has(err, "did you mean"));
+    }
+}
+
+TEST_CASE("the audit log is a line a deed, with a head that verify takes") {
+    const json answer = json::parse(R"({"head": {"n": 4, "hash": "abcd"}, "node": "site-a", "size_bytes": 9,
+        "records": [
+        {"n": 1, "kind": "begin", "time_ms": 1700000000000, "verb": "drain", "args": {"node": "site-b"},
+         "by": {"name": "local", "how": "token"}, "claims": "ann@host", "reason": "new disk", "dry_run": false},
+        {"n": 2, "kind": "end", "of": 1, "time_ms": 1700000000100,
+         "result": {"outcome": "done", "answer": {"outcome": "drains"}}},
+        {"n": 3, "kind": "begin", "time_ms": 1700000000200, "verb": "undrain", "args": {},
+         "by": {"name": "ben", "how": "certificate"}, "reason": "", "dry_run": true},
+        {"n": 4, "kind": "refused", "time_ms": 1700000000300, "verb": "drain", "args": {},
+         "by": {"name": "eve", "how": "certificate"}, "result": {"message": "needs operator"}}]})");
+    std::ostringstream text;
+    shell::print_audit(text, answer, {1'700'000'060'000, false});
+    CHECK(has(text.str(), "local (token), says ann@host"));
+    CHECK(has(text.str(), "done: drains"));
+    CHECK(has(text.str(), "(dry run)"));
+    CHECK(has(text.str(), "no end on this page"));
+    CHECK(has(text.str(), "refused: needs operator"));
+    CHECK(has(text.str(), "head 4-abcd\n"));
+    CHECK_FALSE(has(text.str(), "end of 1"));
+    CHECK(shell::shown_value("head", answer["head"], 0) == "4-abcd");
+}
+
+TEST_CASE("why a lane commits nothing stands below the table of lanes, whole") {
+    const json status = json::parse(R"({"node": "site-a", "lanes": [
+        {"lane": "bulk", "available": true, "members": ["site-a"], "members_up": 1, "note": "is fine"},
+        {"lane": "metadata", "available": false, "members": ["site-a"], "members_up": 1,
+         "note": "stopped sequencing: its store was lost"}]})");
+    std::ostringstream text;
+    shell::print_status(text, status, {});
+    CHECK(has(text.str(), "\n\nmetadata  stopped sequencing: its store was lost\n"));
+    CHECK_FALSE(has(text.str(), "is fine"));
+}
+
+TEST_CASE("the list of backups says which of them are a set, and their sizes as people read them") {
+    const json answer = json::parse(R"({"backups": [{"id": "20261124-102910-site-a", "node": "site-a",
+        "set": "20261124-102910-cluster", "files": 11, "bytes": 41185}]})");
+    std::ostringstream text;
+    shell::print_answer(text, answer, shell::presentation_of("backup.list").columns, {});
+    CHECK(has(text.str(), "20261124-102910-cluster"));
+    CHECK(has(text.str(), "40.2 KiB"));
+}
+
+TEST_CASE("of two tables in an answer each says what it is") {
+    const json answer = json::parse(R"({"applied": [{"key": "log.level", "was": "info", "value": "debug"}],
+        "needs_restart": [{"key": "log.format", "was": "console", "value": "json"}]})");
+    const std::string columns = shell::presentation_of("config.reload").columns;
+    std::ostringstream text;
+    shell::print_answer(text, answer, columns, {});
+    CHECK(text.str().starts_with("applied:\nKEY"));
+    CHECK(has(text.str(), "\n\nneeds restart:\nKEY"));
+    std::ostringstream one;
+    shell::print_answer(one, {{"applied", answer["applied"]}, {"needs_restart", json::array()}}, columns, {});
+    CHECK(has(one.str(), "\n\nKEY"));
 }
