@@ -595,7 +595,8 @@ TEST_CASE("the audit log is a line a deed, with a head that verify takes") {
     const json answer = json::parse(R"({"head": {"n": 4, "hash": "abcd"}, "node": "site-a", "size_bytes": 9,
         "records": [
         {"n": 1, "kind": "begin", "time_ms": 1700000000000, "verb": "drain", "args": {"node": "site-b"},
-         "by": {"name": "local", "how": "token"}, "claims": "ann@host", "reason": "new disk", "dry_run": false},
+         "by": {"name": "local", "how": "token"}, "claims": "ann@host", "reason": "new disk",
+         "dry_run": false},
         {"n": 2, "kind": "end", "of": 1, "time_ms": 1700000000100,
          "result": {"outcome": "done", "answer": {"outcome": "drains"}}},
         {"n": 3, "kind": "begin", "time_ms": 1700000000200, "verb": "undrain", "args": {},
