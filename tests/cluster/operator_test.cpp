@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <sys/mount.h>
 
 using namespace dwcp::testing;
 using nlohmann::json;
@@ -170,6 +171,32 @@ TEST_CASE("an actor is quarantined, resumed, traced and watched over HTTP") {
     CHECK(traced.find("manager::SealPut") != std::string::npos);
     CHECK(ann.answer("/v1/mailboxes?by=busy&limit=2")["actors"].size() == 2);
     CHECK(ann.answer("/v1/metrics?grep=dwcp_supervisor")["series"].is_array());
+}
+
+TEST_CASE("a fault that fills the disk can be ended while the disk is full, and that is on record") {
+    TempDirectory place;
+    const auto disk = place.path() / "disk";
+    std::filesystem::create_directories(disk);
+    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=420m,mode=0700") != 0) {
+        WARN("SKIPPED: needs the right to mount a tmpfs (root)");
+        return;
+    }
+    struct Unmount {
+        std::filesystem::path path;
+        ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
+    } unmount{disk};
+    auto cluster = TestCluster::running(1, [&](auto& configs) {
+        configs[0].chaos = true;
+        configs[0].data_dir = (disk / "data").string();
+    });
+    Operator ann(*cluster);
+    ann.done("/v1/chaos/fill-disk", {{"leave_bytes", 1}, {"seconds", 3600}, {"reason", "drill"}});
+    CHECK(ann.tell("/v1/drain").status == 429);
+    CHECK(ann.done("/v1/chaos/stop")["stopped"] == 1);
+    const auto records = ann.answer("/v1/audit")["records"];
+    REQUIRE(records.size() >= 2);
+    CHECK(records[records.size() - 2]["verb"] == "chaos.stop");
+    CHECK(ann.answer("/v1/audit/verify")["ok"] == true);
 }
 
 TEST_CASE("faults are injected only where that is allowed, end by themselves, and are seen") {
