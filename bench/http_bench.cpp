@@ -129,7 +129,7 @@ class Bench {
         }
         put(client, "/v1/objects/big", noise(random, kBigBytes));
         const std::uint16_t port = node.config().http.port;
-        if (wanted("ready")) measure("ready", port, {{get_request("/ready"), "{\"ready\":true}\n"}});
+        if (wanted("ready")) measure("ready", port, {{get_request("/ready"), client.get("/ready").body}});
         if (wanted("get_1k")) measure("get_1k", port, questions);
         if (wanted("get_1k_beside_500_slow")) beside_slow(node, port, questions);
         node.process().stop(std::chrono::seconds(20));
