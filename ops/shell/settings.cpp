@@ -76,6 +76,11 @@ Outcome<void> resolve_tls(Settings& settings, const GlobalOptions& options, cons
     return {};
 }
 
+bool is_same_node(const std::string& one, const std::string& other) {
+    const auto a = parse_node(one), b = parse_node(other);
+    return a && b && a->host == b->host && a->port == b->port;
+}
+
 /// Only its node may see the token: it is sent to this machine, or through TLS.
 void resolve_token(Settings& settings, const NodeAddress& address) {
     if (settings.token_file.empty() || (!settings.tls && !address.is_loopback())) return;
@@ -155,6 +160,10 @@ Outcome<Settings> resolve_settings(const GlobalOptions& options, const Environme
         settings.tls |= config->tls();
         configured_ca = config->tls_ca;
     }
+    // The configured node's token is not for another one that is named beside it.
+    if (!options.node.empty() && options.token_file.empty() && !options.config_file.empty() &&
+        !is_same_node(options.node, node))
+        settings.token_file.clear();
     if (!options.node.empty()) node = options.node;
     if (!options.token_file.empty()) settings.token_file = options.token_file;
     auto address = parse_node(node);

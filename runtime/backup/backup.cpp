@@ -127,6 +127,16 @@ std::string backup_id(UnixMillis now_ms, const std::string& of) {
     return fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(static_cast<std::time_t>(now_ms / 1000)), of);
 }
 
+std::string Backups::free_id(UnixMillis now_ms, const std::string& of) const {
+    constexpr UnixMillis kSecond = 1'000;
+    std::error_code error;
+    for (;; now_ms += kSecond) {
+        std::string id = backup_id(now_ms, of);
+        if (!fs::exists(path_of(id), error) && !fs::exists(path_of(id) + std::string(kPartialSuffix), error))
+            return id;
+    }
+}
+
 Result<Backup> Backups::create(Backup backup, const Source& source, const Progress& progress) const {
     if (auto made = make_directory(directory_); !made) return std::unexpected(made.error());
     const auto earlier = newest(backup.node, backup.cluster);

@@ -80,6 +80,8 @@ class Backups {
   public:
     explicit Backups(std::string directory) : directory_(std::move(directory)) {}
 
+    /// backup_id() of this second, or of the next one that has no backup yet.
+    std::string free_id(UnixMillis now_ms, const std::string& of) const;
     /// Copies; `backup` says all but the files. Leaves nothing complete behind when it fails.
     Result<Backup> create(Backup backup, const Source& source, const Progress& progress) const;
     /// Complete ones, oldest first. What is damaged is left out and named in `problems`.

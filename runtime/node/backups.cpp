@@ -119,7 +119,7 @@ Result<json> BackupService::start(const json& args, AskPeer ask) {
         return begin({set, "cluster backup", "running"},
                      [this, set, ask = std::move(ask)] { return back_up_cluster(set, ask); });
     }
-    const std::string id = backup::backup_id(unix_now_ms(), self_.name);
+    const std::string id = backups_.free_id(unix_now_ms(), self_.name);
     return begin({id, "backup", "running"},
                  [this, id, set = args.value("set", ""), cut = lanes_of(args.value("cut", json::object()))] {
                      return back_up_node(id, set, cut);
@@ -246,7 +246,7 @@ Result<json> BackupService::back_up_cluster(const std::string& set, const AskPee
     json nodes = json::array();
     for (const NodeName& node : order) {
         auto one = node == self_.name
-                       ? back_up_node(backup::backup_id(unix_now_ms(), self_.name), set, lanes_of(cut))
+                       ? back_up_node(backups_.free_id(unix_now_ms(), self_.name), set, lanes_of(cut))
                        : back_up_peer(node, set, cut, ask);
         if (!one) {
             one.error().message = fmt::format("the backup {} is incomplete: {}", set, one.error().message);

@@ -243,3 +243,12 @@ TEST_CASE_METHOD(Fixture, "a backup links to the node's own backup before, whate
 TEST_CASE("a backup is called after its second and its node") {
     CHECK(backup_id(1'795'509'312'345, "site-a") == "20261124-083512-site-a");
 }
+
+TEST_CASE_METHOD(Fixture, "two backups in one second get names of their own") {
+    const std::string first = backups.free_id(1'700'000'000'000, "site-a");
+    require_ok(backups.create(head(first), source(), silent));
+    const std::string second = backups.free_id(1'700'000'000'000, "site-a");
+    CHECK(second != first);
+    require_ok(backups.create(head(second), source(), silent));
+    CHECK(backups.free_id(1'700'000'000'000, "site-b") == backup_id(1'700'000'000'000, "site-b"));
+}

@@ -173,6 +173,11 @@ TEST_CASE("options win over a configuration, that over the environment, that ove
     REQUIRE(configured);
     CHECK(configured->address() == "127.0.0.1:9001");
     CHECK(configured->token_file == "/data/a/operator.token");
+    GlobalOptions elsewhere = options;
+    elsewhere.node = "127.0.0.1:1";
+    const auto other = resolve_settings(elsewhere, environment);
+    REQUIRE(other);
+    CHECK(other->token_file.empty()); // it is site-a's alone
     options.node = "[::1]:9200";
     options.token_file = directory / "token";
     std::ofstream(options.token_file) << "secret\n";
