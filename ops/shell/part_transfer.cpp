@@ -51,7 +51,8 @@ class PartTransfer {
     Outcome<void> resume();
     Outcome<void> open();
     Outcome<void> send_parts();
-    Outcome<void> send_part(std::size_t number, ByteView content, const std::string& sha256);
+    Outcome<void> send_part(std::size_t number, ByteView content, const std::string& sha256,
+                            Progress& progress);
     Outcome<void> read_part(std::ifstream& file, Bytes& part, std::uint64_t at) const;
     Outcome<void> require_unchanged() const;
     Outcome<json> complete();
@@ -123,11 +124,13 @@ Outcome<void> PartTransfer::read_part(std::ifstream& file, Bytes& part, std::uin
                    "nothing was stored; put it again");
 }
 
-Outcome<void> PartTransfer::send_part(std::size_t number, ByteView content, const std::string& sha256) {
+Outcome<void> PartTransfer::send_part(std::size_t number, ByteView content, const std::string& sha256,
+                                      Progress& progress) {
     const auto read = [&](std::span<Byte> buffer) -> Outcome<std::size_t> {
         const std::size_t count = std::min(buffer.size(), content.size());
         std::ranges::copy(content.first(count), buffer.begin());
         content = content.subspan(count);
+        progress.add(count);
         return count;
     };
     const auto answer = context_.client.upload(path("/" + std::to_string(number)), "application/octet-stream",
@@ -158,9 +161,8 @@ Outcome<void> PartTransfer::send_parts() {
             progress.skip(part.size());
             continue;
         }
-        if (auto sent = send_part(number, part, sha256); !sent) return sent;
+        if (auto sent = send_part(number, part, sha256, progress); !sent) return sent;
         if (found == there_.end()) ++done_parts_;
-        progress.add(part.size());
     }
     sha256_ = whole.finish().hex();
     return {};
@@ -202,12 +204,12 @@ Outcome<json> PartTransfer::run() {
         return give_up(Exit::precondition,
                        fmt::format("there is no unfinished upload of {} as {}", request_.file, request_.key),
                        "put it without --resume");
-    if (!upload_.id.empty())
+    if (!there_.empty())
         context_.terminal.err << fmt::format(
             "going on with an upload of which {} is at the node already\n",
             human_bytes(std::min(identity_.size_bytes, there_.size() * upload_.part_bytes)));
-    else if (auto opened = open(); !opened)
-        return std::unexpected(opened.error());
+    if (upload_.id.empty())
+        if (auto opened = open(); !opened) return std::unexpected(opened.error());
     if (auto sent = send_parts(); !sent) return std::unexpected(kept(sent.error()));
     if (auto same = require_unchanged(); !same) {
         context_.client.erase(path());
