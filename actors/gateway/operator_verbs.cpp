@@ -93,13 +93,13 @@ std::vector<OperatorVerb> observation() {
                             "`name`, `role`, `how` (`certificate`, `token`, `loopback` or `none`), `node`, "
                             "`cluster`."},
                            {}, Role::none)),
-        question(
-            "status", "/v1/status",
-            {"How a node is doing.",
-             "`node`, `site`, `cluster`, `version`, `state` (`running` or `draining`), `uptime_s`, "
-             "`health`, `alerts` (each `name`, `severity`, `detail`), `actors`, `restarts_total`, "
-             "`workloads` by state, `store`, `lanes`, `tls` (`enabled`, and with it the `certificate` in "
-             "use, its `serial`, `until_ms` and `ca_until_ms`)."}),
+        question("status", "/v1/status",
+                 {"How a node is doing.",
+                  "`node`, `site`, `cluster`, `version`, `state` (`running` or `draining`), `uptime_s`, "
+                  "`health`, `alerts` (each `name`, `severity`, `detail`), `actors`, `restarts_total`, "
+                  "`workloads` by state (and `managers_silent`: how many did not answer), `store`, `lanes`, "
+                  "`tls` (`enabled`, and with it the `certificate` in "
+                  "use, its `serial`, `until_ms` and `ca_until_ms`)."}),
         question(
             "nodes", "/v1/nodes",
             {"The nodes of the cluster as this one sees them.",
@@ -199,7 +199,8 @@ std::vector<OperatorVerb> whole_node() {
             "drain", "/v1/drain", Role::operator_,
             {"Takes no new requests and no new replicas; what is under way goes on. Until `undrain` or the "
              "node's restart.",
-             "`state`, `changed` (false: it drained already), `workloads_open`."}),
+             "`state`, `changed` (false: it drained already), `workloads_open` (null: a manager did not "
+             "answer)."}),
         command("undrain", "/v1/undrain", Role::operator_,
                 {"Takes requests and replicas again.", "`state`, `changed`, `workloads_open`."}),
         command("log.level", "/v1/log/level", Role::operator_,

@@ -31,11 +31,14 @@ Result<json> set_draining(const AdminServices& services, const gateway::AdminCal
         services.events.record(wanted ? "node_draining" : "node_undrained", services.identity.name,
                                {{"who", call.by.name}, {"reason", text_of(call.args, "reason")}});
     const auto counts = workload_counts(services);
+    // Not knowing is not "none": an operator may be about to stop the node.
+    json open = counts["open"].get<int>() + counts["sealed"].get<int>();
+    if (counts.contains("managers_silent")) open = nullptr;
     return json{{"node", services.identity.name},
                 {"state", wanted ? "draining" : "running"},
                 {"changed", was != wanted},
                 {"dry_run", dry_run},
-                {"workloads_open", counts["open"].get<int>() + counts["sealed"].get<int>()}};
+                {"workloads_open", std::move(open)}};
 }
 
 /// The level that comes back after a time; shared by all calls. A change that is pending keeps it: the node

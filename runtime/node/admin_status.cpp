@@ -46,6 +46,11 @@ json alerts(const AdminServices& services, const json& health) {
             alert("actor_quarantined", "warning", child.path + " by " + child.quarantine);
     if (const auto corruptions = services.store.stats().corruptions; corruptions > 0)
         alert("data_corrupted", "critical", fmt::format("{} damaged records since the start", corruptions));
+    const auto free_bytes = services.store.stats().disk_free_bytes;
+    if (free_bytes <= services.disk_reserve_bytes)
+        alert("disk_reserve_reached", "critical",
+              fmt::format("the disk has {} MiB free, {} MiB are kept in reserve: puts are refused",
+                          free_bytes >> 20, services.disk_reserve_bytes >> 20));
     if (services.tls) {
         const auto left_ms = services.tls->own().until_ms - unix_now_ms();
         if (left_ms < kCertificateWarningMs)
@@ -133,13 +138,18 @@ json nodes(const AdminServices& services) {
 
 json workload_counts(const AdminServices& services) {
     json counts{{"open", 0}, {"sealed", 0}, {"committed", 0}, {"failed", 0}};
+    std::size_t silent = 0;
     for (std::uint32_t i = 0; i < services.manager_instances; ++i) {
         const auto reply = actor::call(services.system, services.resolver, "manager/" + std::to_string(i),
                                        manager::QueryWorkloads{"", "", 0}, deadline());
-        if (!reply) continue;
+        if (!reply) {
+            ++silent;
+            continue;
+        }
         for (const auto& [state, count] : (*reply)->counts)
             counts[state] = counts[state].get<std::size_t>() + count;
     }
+    if (silent > 0) counts["managers_silent"] = silent;
     return counts;
 }
 

@@ -58,6 +58,7 @@ struct AdminServices {
     std::string control_address;
     TimePoint started;
     std::shared_ptr<const tls::Context> tls; ///< Null: this node speaks plain text.
+    std::uint64_t disk_reserve_bytes = 0;    ///< What the store leaves free: beyond it blocks are refused.
 };
 
 using VerbHandler = std::function<Result<nlohmann::json>(const gateway::AdminCall&)>;

@@ -437,7 +437,8 @@ void RunningNode::grow_tree() {
                                                    config_.manager_instances,
                                                    config_.control.text(),
                                                    std::chrono::steady_clock::now(),
-                                                   tls_});
+                                                   tls_,
+                                                   kStoreMemoryBytes});
     add_backup_verbs(*admin_, *backups_);
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;

@@ -280,6 +280,7 @@ TEST_CASE("a full disk refuses what is new with what to do, and serves what is t
     table.add("a full disk",
               "a put gets " + refused.describe() + "; gets go on; works again when there is room");
     CHECK(body_of(client, "kept") == noise(1, 200'000));
+    CHECK(mentions(client.get("/v1/status").json["alerts"].dump(), "disk_reserve_reached"));
     fs::remove(disk / "ballast");
     CHECK(eventually(20s, [&] { return client.put(object_path("new"), noise(2, 200'000)).ok(); }));
     CHECK(body_of(client, "new") == noise(2, 200'000));
