@@ -15,6 +15,14 @@ std::unexpected<Error> damaged(const std::string& what) {
     return fail(Errc::corrupted, "backup.json " + what, "use another backup");
 }
 
+/// A whole number up to 2^63-1. The library would convert 1e24 as well, which is undefined.
+std::uint64_t whole(const json& object, const char* name) {
+    const json& value = object.at(name);
+    const bool fits = value.is_number_unsigned() && value.get<std::uint64_t>() <= INT64_MAX;
+    if (!fits) throw json::type_error::create(302, std::string(name) + " is not a whole number", &value);
+    return value.get<std::uint64_t>();
+}
+
 json lanes_json(const LaneEnds& lanes) {
     json object = json::object();
     for (const auto& [name, end] : lanes)
@@ -25,7 +33,7 @@ json lanes_json(const LaneEnds& lanes) {
 LaneEnds parse_lanes(const json& object) {
     LaneEnds lanes;
     for (const auto& [name, end] : object.items())
-        lanes[name] = {end.at("last").get<std::uint64_t>(), end.at("epoch").get<std::uint64_t>()};
+        lanes[name] = {whole(end, "last"), whole(end, "epoch")};
     return lanes;
 }
 
@@ -42,7 +50,7 @@ bool stays_below(const std::string& path) {
 }
 
 Result<File> parse_file(const json& entry) {
-    File file{entry.at("path").get<std::string>(), entry.at("bytes").get<std::uint64_t>(), {}};
+    File file{entry.at("path").get<std::string>(), whole(entry, "bytes"), {}};
     if (!stays_below(file.path)) return damaged("names a file outside: '" + file.path + "'");
     if (!from_hex(entry.at("sha256").get<std::string>(), file.sha256.bytes))
         return damaged("has a malformed SHA-256 for " + file.path);
@@ -79,7 +87,7 @@ Result<Backup> parse_body(const json& body) {
     backup.cluster = body.at("cluster").get<std::string>();
     backup.public_key = body.at("public_key").get<std::string>();
     backup.version = body.at("version").get<std::string>();
-    backup.created_ms = body.at("created_ms").get<UnixMillis>();
+    backup.created_ms = static_cast<UnixMillis>(whole(body, "created_ms"));
     backup.pause_ms = body.at("pause_ms").get<double>();
     backup.lanes = parse_lanes(body.at("lanes"));
     backup.cut = parse_lanes(body.at("cut"));
@@ -110,7 +118,7 @@ Result<Backup> parse_backup(std::string_view text) {
     json body = json::parse(text, nullptr, false);
     if (!body.is_object()) return damaged("is not JSON");
     try {
-        const auto format = body.at("format").get<std::uint32_t>();
+        const auto format = whole(body, "format");
         if (format > kFormatVersion)
             return fail(
                 Errc::precondition_failed,

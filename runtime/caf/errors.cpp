@@ -35,8 +35,7 @@ Error from_caf(const caf::error& error) {
     if (error.category() == kCategory) {
         Error ours{Errc::internal, "unspecified failure", {}};
         // It may come from another node, where there may be more codes.
-        if (error.code() <= static_cast<int>(kErrcLast) + 1)
-            ours.code = static_cast<Errc>(error.code() - 1);
+        if (error.code() <= static_cast<int>(kErrcLast) + 1) ours.code = static_cast<Errc>(error.code() - 1);
         if (error.context().match_elements<std::string, std::string>()) {
             ours.message = error.context().get_as<std::string>(0);
             ours.remedy = error.context().get_as<std::string>(1);

@@ -104,7 +104,7 @@ struct NodeConfig {
     // [http]
     std::uint32_t http_threads = 0;
     std::uint32_t http_idle_timeout_ms = 0;
-    std::uint32_t http_min_rate_bytes_per_s = 0; ///< 0: clients may be as slow as they like.
+    std::uint32_t http_min_rate_bytes_per_s = 0;           ///< 0: clients may be as slow as they like.
     identity::Role http_local_role = identity::Role::none; ///< Of clients on this machine without a token.
 
     // [chaos]

@@ -2,6 +2,7 @@
 
 #include "runtime/identity/guarded_file.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/node/admin_verbs.hpp"
 #include "runtime/node/restore.hpp"
 
 #include <fmt/chrono.h>
@@ -34,7 +35,7 @@ backup::LaneEnds lanes_of(const json& object) {
     backup::LaneEnds lanes;
     if (object.is_object())
         for (const auto& [name, end] : object.items())
-            lanes[name] = {end.value("last", std::uint64_t{0}), end.value("epoch", std::uint64_t{0})};
+            lanes[name] = {number_of(end, "last", 0), number_of(end, "epoch", 0)};
     return lanes;
 }
 

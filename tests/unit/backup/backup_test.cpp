@@ -150,7 +150,8 @@ TEST_CASE_METHOD(Fixture, "a changed or malformed backup.json is refused") {
     CHECK(refusal(newer).find("format 9") != std::string::npos);
     for (std::size_t cut = 0; cut < good.size() - 2; cut += 37)
         CHECK_FALSE(parse_backup(good.substr(0, cut)).has_value());
-    for (const char* text : {"", "[]", "{}", "null", R"({"format": "x"})"})
+    for (const char* text : {"", "[]", "{}", "null", R"({"format": "x"})", R"({"format": 1e24})",
+                             R"({"format": 100000000000000000067710})", R"({"format": -1})"})
         CHECK_FALSE(parse_backup(text).has_value());
     Backup outside = head("b9");
     outside.files.push_back({"../../etc/passwd", 1, {}});
