@@ -84,7 +84,8 @@ TEST_CASE("a drained node says so, refuses puts, and takes them again after undr
     auto cluster = TestCluster::running(1);
     Operator ann(*cluster);
     auto client = cluster->client(0);
-    CHECK(client.get("/ready").json["can_commit"] == true);
+    // Its health is looked at once a second, so it may still be that of the start.
+    CHECK(eventually(10s, [&] { return client.get("/ready").json["can_commit"] == true; }));
     CHECK(ann.done("/v1/drain", {{"dry_run", true}})["changed"] == true);
     CHECK(client.get("/ready").status == 200);
     CHECK(ann.done("/v1/drain", {{"reason", "a new disk"}})["changed"] == true);
