@@ -3,14 +3,13 @@
 //
 // The load generator is one thread of this process and shares the machine with the node, so every figure
 // holds both.
+#include "bench/command_line.hpp"
 #include "bench/http_load.hpp"
 #include "bench/transport_process.hpp"
 #include "bench/work_directory.hpp"
 #include "ops/runner/cluster.hpp"
 #include "protocols/base/random.hpp"
-#include "runtime/log/log.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -31,11 +30,7 @@ constexpr std::size_t kBigBytes = 64U << 20;
 constexpr int kConnections = 32;
 constexpr int kSlowClients = 500;
 
-struct Settings {
-    std::string cases = ".*";
-    bool quick = false;
-    bool json = false;
-};
+using Settings = SuiteSettings;
 
 class Report {
   public:
@@ -194,15 +189,8 @@ class Bench {
 int main(int argc, char** argv) {
     dwcp::bench::Settings settings;
     CLI::App app("What one node serves over HTTP, alone and beside slow clients.");
-    app.add_option("--case", settings.cases, "Only the cases whose name matches this regular expression");
-    app.add_flag("--quick", settings.quick, "Shorter; ends within 60 s");
-    app.add_flag("--json", settings.json, "A line a figure on standard output");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    dwcp::log::set_level(dwcp::log::Level::warn);
+    dwcp::bench::add_suite_options(app, settings, "Shorter; ends within 60 s");
+    if (const auto exit = dwcp::bench::parse_command_line(app, argc, argv)) return *exit;
     try {
         const dwcp::bench::Report report(settings.json);
         const dwcp::bench::Bench bench(settings, report);

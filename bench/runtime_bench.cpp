@@ -2,9 +2,7 @@
 #include "bench/runtime_bench.hpp"
 
 #include "bench/transport_process.hpp"
-#include "runtime/log/log.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -45,15 +43,8 @@ void run(const RuntimeSettings& settings) {
 int main(int argc, char** argv) {
     dwcp::bench::RuntimeSettings settings;
     CLI::App app("What a node's runtime costs, against bare CAF in the same run.");
-    app.add_option("--case", settings.cases, "Only the cases whose name matches this regular expression");
-    app.add_flag("--quick", settings.quick, "Fewer rounds; ends within 60 s");
-    app.add_flag("--json", settings.json, "A line a figure on standard output");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    dwcp::log::set_level(dwcp::log::Level::warn);
+    dwcp::bench::add_suite_options(app, settings, "Fewer rounds; ends within 60 s");
+    if (const auto exit = dwcp::bench::parse_command_line(app, argc, argv)) return *exit;
     dwcp::bench::watch_for_interrupt();
     try {
         dwcp::bench::run(settings);

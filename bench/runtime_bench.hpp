@@ -2,6 +2,8 @@
 // reports; to add one, write the function in a file of its own and list it in runtime_bench.cpp.
 #pragma once
 
+#include "bench/command_line.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <functional>
@@ -10,11 +12,7 @@
 
 namespace dwcp::bench {
 
-struct RuntimeSettings {
-    std::string cases = ".*";
-    bool quick = false;
-    bool json = false;
-};
+using RuntimeSettings = SuiteSettings;
 
 /// Prints figures: a line of JSON each, or a table.
 class RuntimeReport {

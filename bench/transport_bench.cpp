@@ -3,15 +3,14 @@
 //
 // The plain copy (one socket, fsynced file) and each of ours run in turn, since the speed of a shared machine
 // and its disk drifts; a figure is the median over the pairs, a ratio the median of the pairs' ratios.
+#include "bench/command_line.hpp"
 #include "bench/transport_links.hpp"
 #include "bench/transport_object.hpp"
 #include "bench/transport_plain.hpp"
 #include "bench/transport_process.hpp"
 #include "protocols/base/random.hpp"
 #include "protocols/crypto/hash.hpp"
-#include "runtime/log/log.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -24,10 +23,7 @@
 namespace dwcp::bench {
 namespace {
 
-struct Settings {
-    std::string cases = ".*";
-    bool quick = false;
-    bool json = false;
+struct Settings : SuiteSettings {
     std::string directory = ".";
     int pairs = 3;
     std::size_t bytes() const { return quick ? std::size_t{256} << 20 : std::size_t{2} << 30; }
@@ -231,18 +227,11 @@ int main(int argc, char** argv) {
     CLI::App app(
         "Put and get over loopback against a plain copy of the same bytes: of blocks over data links, "
         "and of whole objects through two nodes (object_put: HTTP to receipt, two replicas on disk).");
-    app.add_option("--case", settings.cases, "Only the cases whose name matches this regular expression");
-    app.add_flag("--quick", settings.quick, "256 MiB instead of 2 GiB");
-    app.add_flag("--json", settings.json, "A line a figure on standard output");
+    dwcp::bench::add_suite_options(app, settings, "256 MiB instead of 2 GiB");
     app.add_option("--dir", settings.directory, "Where to put the temporary data: the disk that is measured");
     app.add_option("--pairs", settings.pairs, "How often plain copy and ours take turns")
         ->check(CLI::Range(1, 100));
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    dwcp::log::set_level(dwcp::log::Level::warn);
+    if (const auto exit = dwcp::bench::parse_command_line(app, argc, argv)) return *exit;
     dwcp::bench::watch_for_interrupt();
     try {
         dwcp::bench::run(settings);
