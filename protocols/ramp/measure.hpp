@@ -41,6 +41,9 @@ struct Work {
     void add(const Work& other);
 };
 
+/// Enough for a sentence in a verdict.
+inline constexpr std::size_t kFailingNamesMax = 8;
+
 /// How one node was in a window. Counts, unless said otherwise.
 struct Facts {
     std::uint64_t consensus_failures = 0; ///< Commits that a lane failed or timed out.
@@ -52,7 +55,7 @@ struct Facts {
     std::uint64_t critical_incidents = 0; ///< Critical events: actor given up, crash loop, store failing, ...
     std::uint64_t checks = 0;             ///< Of health, now.
     std::uint64_t checks_failing = 0;
-    std::vector<std::string> failing;   ///< Their names, at most 8.
+    std::vector<std::string> failing;   ///< Their names, at most kFailingNamesMax.
     double resource_use = 0;            ///< The scarcest of CPU, memory and disk, 0..1, now.
     std::uint64_t metrics_expected = 0; ///< Series that rules and alerts name, and those that are exposed.
     std::uint64_t metrics_present = 0;
