@@ -4,6 +4,7 @@
 #include "runtime/caf/call.hpp"
 #include "runtime/node/admin_verbs.hpp"
 #include "runtime/node/health.hpp"
+#include "runtime/node/tree.hpp"
 
 #include <fmt/format.h>
 
@@ -16,8 +17,6 @@ using nlohmann::json;
 
 /// As the alert rule on the same: a week to act in.
 constexpr UnixMillis kCertificateWarningMs = 7LL * 24 * 3'600'000;
-
-constexpr const char* kLanes[] = {"consensus/metadata", "consensus/bulk"};
 
 TimePoint deadline() { return std::chrono::steady_clock::now() + kAskDeadline; }
 
@@ -155,7 +154,8 @@ json workload_counts(const AdminServices& services) {
 
 json lane_states(caf::actor_system& system, const actor::Resolver& resolver, TimePoint deadline) {
     json lanes = json::array();
-    for (const auto* path : kLanes) {
+    for (const auto* name : kLanes) {
+        const auto path = std::string("consensus/") + name;
         const auto reply = actor::call(system, resolver, path, consensus::QueryLane{}, deadline);
         if (!reply) continue;
         const auto& s = (*reply)->status;

@@ -1,16 +1,12 @@
 #include "runtime/node/node.hpp"
 
 #include "actors/allocator/allocator_actor.hpp"
-#include "actors/compression/compression_actor.hpp"
-#include "actors/consensus/lane_actor.hpp"
 #include "actors/consensus/messages.hpp"
 #include "actors/consensus/transactions.hpp"
 #include "actors/gateway/actor_backend_actor.hpp"
 #include "actors/gateway/event_feed.hpp"
-#include "actors/gateway/gateway_actor.hpp"
 #include "actors/gateway/routes.hpp"
 #include "actors/manager/journal.hpp"
-#include "actors/manager/manager_actor.hpp"
 #include "actors/manager/metadata.hpp"
 #include "actors/supervisor/supervisor_actor.hpp"
 #include "protocols/crypto/ed25519.hpp"
@@ -32,6 +28,7 @@
 #include "runtime/node/own_tls.hpp"
 #include "runtime/node/restore.hpp"
 #include "runtime/node/service_manager.hpp"
+#include "runtime/node/tree.hpp"
 #include "runtime/node/watchdog.hpp"
 #include "runtime/tls/certificate_watch.hpp"
 
@@ -99,15 +96,10 @@ class RunningNode final : public Node {
 
   private:
     void end();
-    std::vector<supervisor::Child> children();
-    supervisor::Child child(const std::string& path,
-                            std::function<caf::actor(actor::ActorContext)> start) const;
-    supervisor::Child lane(const std::string& name, consensus::StateMachine& machine);
-    supervisor::Child manager(std::uint32_t instance);
+    TreeServices tree_services();
     std::unique_ptr<BackupService> backups();
     void hold_sweeps_after_restore();
     wire::NodeSpace own_space() const;
-    NodeName sequencer() const;
     void tell_about_peer(const links::PeerState& peer);
     void serve_peers();
 
@@ -267,10 +259,7 @@ void RunningNode::join_links() {
 }
 
 void RunningNode::tell_about_peer(const links::PeerState& peer) {
-    std::vector<std::string> paths{"consensus/metadata", "consensus/bulk"};
-    for (std::uint32_t i = 0; i < config_.manager_instances; ++i)
-        paths.push_back("manager/" + std::to_string(i));
-    for (const auto& path : paths) {
+    for (const auto& path : paths_told_of_peers(config_)) {
         if (const auto live = resolver_.find(path)) {
             caf::anon_send(live->handle, actor::Local<consensus::PeerChanged>(consensus::PeerChanged{peer}));
         }
@@ -296,14 +285,6 @@ void RunningNode::serve_peers() {
 
 // --- actors
 
-NodeName RunningNode::sequencer() const {
-    if (!config_.sequencer.empty()) return config_.sequencer;
-    NodeName first = config_.name;
-    for (const auto& peer : config_.peers)
-        first = std::min(first, peer.name);
-    return first;
-}
-
 wire::NodeSpace RunningNode::own_space() const {
     const auto stats = store_->stats();
     // The disk may hold less than the configuration promises; what the store keeps in reserve is not for
@@ -313,87 +294,22 @@ wire::NodeSpace RunningNode::own_space() const {
             *draining_};
 }
 
-supervisor::Child RunningNode::child(const std::string& path,
-                                     std::function<caf::actor(actor::ActorContext)> start) const {
-    supervision::ChildSpec spec;
-    spec.id = path;
-    spec.type = supervision::RestartType::permanent;
-    spec.backoff.min = ms(config_.restart_backoff_min_ms);
-    spec.backoff.max = ms(config_.restart_backoff_max_ms);
-    spec.backoff.reset_after = ms(config_.restart_reset_after_ms);
-    return {std::move(spec), std::move(start)};
-}
-
-supervisor::Child RunningNode::lane(const std::string& name, consensus::StateMachine& machine) {
-    consensus::LaneOptions options;
-    options.name = name;
-    options.self = config_.name;
-    options.members.push_back(config_.name);
-    for (const auto& peer : config_.peers)
-        options.members.push_back(peer.name);
-    std::ranges::sort(options.members);
-    options.sequencer = sequencer();
-    return child("consensus/" + name, [this, options, &machine](actor::ActorContext context) {
-        return consensus::spawn_lane(*system_, std::move(context), options, *store_, *disk_, *control_,
-                                     machine);
-    });
-}
-
-supervisor::Child RunningNode::manager(std::uint32_t instance) {
-    manager::ManagerOptions options;
-    options.self = config_.name;
-    options.instance = instance;
-    options.instances = config_.manager_instances;
-    options.compression_instances = config_.compression_instances;
-    options.replicas_default = config_.replicas_default;
-    options.object_bytes_max = config_.object_bytes_max;
-    options.data_deadline = ms(config_.request_timeout_ms);
-    // The limits are the node's; each instance takes its share of the keys, so of the limits.
-    options.uploads_open_max = std::max(1U, config_.uploads_open_max / config_.manager_instances);
-    options.admission_now = [this]() -> manager::AdmissionLimits {
-        const auto config = live_.get();
-        const auto share = [&](std::uint32_t limit) {
-            return std::max(1U, limit / config->manager_instances);
-        };
-        return {share(config->requests_per_s), share(config->requests_burst),
-                share(config->workloads_in_flight_max)};
-    };
-    options.admission = options.admission_now();
-    return child("manager/" + std::to_string(instance), [this, options](actor::ActorContext context) {
-        return manager::spawn_manager(*system_, std::move(context), options,
-                                      {*store_, *keeper_, *data_, events_, *disk_, uploads_, *metadata_});
-    });
-}
-
-std::vector<supervisor::Child> RunningNode::children() {
-    std::vector<supervisor::Child> children;
-    if (config_.consensus) {
-        children.push_back(lane("metadata", *metadata_));
-        children.push_back(lane("bulk", *transactions_));
-    }
-    for (std::uint32_t i = 0; i < config_.allocator_instances; ++i) {
-        children.push_back(child("allocator/" + std::to_string(i), [this](actor::ActorContext context) {
-            return allocator::spawn_allocator(*system_, std::move(context),
-                                              {config_.name, config_.site, [this] { return own_space(); }},
-                                              *control_);
-        }));
-    }
-    for (std::uint32_t i = 0; i < config_.compression_instances; ++i) {
-        children.push_back(child("compression/" + std::to_string(i), [this](actor::ActorContext context) {
-            return compression::spawn_compression(
-                *system_, std::move(context),
-                {[this] { return static_cast<double>(live_.get()->link_mbps); }}, *codecs_);
-        }));
-    }
-    for (std::uint32_t i = 0; i < config_.manager_instances; ++i)
-        children.push_back(manager(i));
-    if (config_.gateway) {
-        children.push_back(child("gateway/0", [this](actor::ActorContext context) {
-            return gateway::spawn_gateway(*system_, std::move(context),
-                                          {config_.manager_instances, draining_});
-        }));
-    }
-    return children;
+TreeServices RunningNode::tree_services() {
+    return {.config = config_,
+            .live = live_,
+            .system = *system_,
+            .events = events_,
+            .store = *store_,
+            .data = *data_,
+            .control = *control_,
+            .disk = *disk_,
+            .codecs = *codecs_,
+            .keeper = *keeper_,
+            .metadata = *metadata_,
+            .uploads = uploads_,
+            .transactions = *transactions_,
+            .own_space = [this] { return own_space(); },
+            .draining = draining_};
 }
 
 std::unique_ptr<BackupService> RunningNode::backups() {
@@ -403,11 +319,8 @@ std::unique_ptr<BackupService> RunningNode::backups() {
         config_.backup_directory.empty() ? config_.data_dir + "/backups" : config_.backup_directory;
     options.keep = config_.backup_keep;
     options.config_text = config::print_config(config_);
-    options.sequencer = sequencer();
-    options.nodes.push_back(config_.name);
-    for (const auto& peer : config_.peers)
-        options.nodes.push_back(peer.name);
-    std::ranges::sort(options.nodes);
+    options.sequencer = sequencer_of(config_);
+    options.nodes = members_of(config_);
     return std::make_unique<BackupService>(std::move(options), identity_, *store_, events_);
 }
 
@@ -442,8 +355,8 @@ void RunningNode::grow_tree() {
     add_backup_verbs(*admin_, *backups_);
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
-    supervisor_ =
-        supervisor::spawn_supervisor(*system_, std::move(context), {children(), on_lost_}, board_, events_);
+    supervisor_ = supervisor::spawn_supervisor(*system_, std::move(context),
+                                               {plan_tree(tree_services()), on_lost_}, board_, events_);
     resolver_.publish("supervisor", supervisor_, stats, std::chrono::steady_clock::now());
     serve_peers();
 }
@@ -453,7 +366,7 @@ void RunningNode::grow_tree() {
 void RunningNode::listen() {
     gateway::BackendOptions options;
     options.self = config_.name;
-    options.sequencer = sequencer();
+    options.sequencer = sequencer_of(config_);
     options.manager_instances = config_.manager_instances;
     options.admin = [this](const gateway::AdminCall& call) { return admin_->run(call); };
     options.refused = [this](const gateway::AdminCall& call, const Error& why) {
@@ -511,7 +424,7 @@ void RunningNode::watch_itself() {
                            [this] { return live_.get()->chaos; }, kStoreMemoryBytes});
     HealthWatchSources health;
     health.health = [this] { return health_->report(); };
-    if (config_.consensus) health.lanes = {"metadata", "bulk"};
+    if (config_.consensus) health.lanes.assign(kLanes.begin(), kLanes.end());
     health.lane_status = [this](const std::string& lane) -> std::optional<consensus::Status> {
         const auto answer = actor::call(*system_, resolver_, "consensus/" + lane, consensus::QueryLane{},
                                         std::chrono::steady_clock::now() + kLaneAnswerLimit);

@@ -1,0 +1,175 @@
+#include "runtime/node/tree.hpp"
+
+#include "actors/allocator/allocator_actor.hpp"
+#include "actors/compression/compression_actor.hpp"
+#include "actors/consensus/lane_actor.hpp"
+#include "actors/gateway/gateway_actor.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+namespace dwcp::node {
+namespace {
+
+using supervisor::Child;
+using Children = std::vector<Child>;
+using Factory = std::function<caf::actor(actor::ActorContext)>;
+
+Duration ms(std::uint32_t value) { return std::chrono::milliseconds(value); }
+
+std::string numbered(const char* system, std::uint32_t instance) {
+    return system + ("/" + std::to_string(instance));
+}
+
+Child child(const config::NodeConfig& config, std::string path, Factory start) {
+    supervision::ChildSpec spec;
+    spec.id = std::move(path);
+    spec.type = supervision::RestartType::permanent;
+    spec.backoff.min = ms(config.restart_backoff_min_ms);
+    spec.backoff.max = ms(config.restart_backoff_max_ms);
+    spec.backoff.reset_after = ms(config.restart_reset_after_ms);
+    return {std::move(spec), std::move(start)};
+}
+
+// --- consensus
+
+consensus::StateMachine& machine_of(const TreeServices& services, std::string_view lane) {
+    if (lane == "metadata") return services.metadata;
+    return services.transactions;
+}
+
+Factory lane(const TreeServices& services, const char* name) {
+    consensus::LaneOptions options;
+    options.name = name;
+    options.self = services.config.name;
+    options.members = members_of(services.config);
+    options.sequencer = sequencer_of(services.config);
+    return [services, options, &machine = machine_of(services, name)](actor::ActorContext context) {
+        return consensus::spawn_lane(services.system, std::move(context), options, services.store,
+                                     services.disk, services.control, machine);
+    };
+}
+
+Children consensus_actors(const TreeServices& services) {
+    Children children;
+    if (!services.config.consensus) return children;
+    for (const auto* name : kLanes)
+        children.push_back(child(services.config, std::string("consensus/") + name, lane(services, name)));
+    return children;
+}
+
+// --- data
+
+Factory allocator(const TreeServices& services) {
+    return [services](actor::ActorContext context) {
+        return allocator::spawn_allocator(services.system, std::move(context),
+                                          {services.config.name, services.config.site, services.own_space},
+                                          services.control);
+    };
+}
+
+Factory compression(const TreeServices& services) {
+    return [services](actor::ActorContext context) {
+        return compression::spawn_compression(services.system, std::move(context), {[&live = services.live] {
+                                                  return static_cast<double>(live.get()->link_mbps);
+                                              }},
+                                              services.codecs);
+    };
+}
+
+Children data_actors(const TreeServices& services) {
+    Children children;
+    for (std::uint32_t i = 0; i < services.config.allocator_instances; ++i)
+        children.push_back(child(services.config, numbered("allocator", i), allocator(services)));
+    for (std::uint32_t i = 0; i < services.config.compression_instances; ++i)
+        children.push_back(child(services.config, numbered("compression", i), compression(services)));
+    return children;
+}
+
+// --- managers
+
+/// The limits are the node's; each instance takes its share of the keys, so of the limits.
+std::uint32_t share_of(std::uint32_t limit, std::uint32_t instances) {
+    return std::max(1U, limit / instances);
+}
+
+Factory manager(const TreeServices& services, std::uint32_t instance) {
+    const auto& config = services.config;
+    manager::ManagerOptions options;
+    options.self = config.name;
+    options.instance = instance;
+    options.instances = config.manager_instances;
+    options.compression_instances = config.compression_instances;
+    options.replicas_default = config.replicas_default;
+    options.object_bytes_max = config.object_bytes_max;
+    options.data_deadline = ms(config.request_timeout_ms);
+    options.uploads_open_max = share_of(config.uploads_open_max, config.manager_instances);
+    options.admission_now = [&live = services.live]() -> manager::AdmissionLimits {
+        const auto now = live.get();
+        return {share_of(now->requests_per_s, now->manager_instances),
+                share_of(now->requests_burst, now->manager_instances),
+                share_of(now->workloads_in_flight_max, now->manager_instances)};
+    };
+    options.admission = options.admission_now();
+    return [services, options](actor::ActorContext context) {
+        return manager::spawn_manager(services.system, std::move(context), options,
+                                      {services.store, services.keeper, services.data, services.events,
+                                       services.disk, services.uploads, services.metadata});
+    };
+}
+
+Children manager_actors(const TreeServices& services) {
+    Children children;
+    for (std::uint32_t i = 0; i < services.config.manager_instances; ++i)
+        children.push_back(child(services.config, numbered("manager", i), manager(services, i)));
+    return children;
+}
+
+// --- edge
+
+Factory gateway(const TreeServices& services) {
+    return [services](actor::ActorContext context) {
+        return gateway::spawn_gateway(services.system, std::move(context),
+                                      {services.config.manager_instances, services.draining});
+    };
+}
+
+Children edge_actors(const TreeServices& services) {
+    Children children;
+    if (services.config.gateway) children.push_back(child(services.config, "gateway/0", gateway(services)));
+    return children;
+}
+
+} // namespace
+
+std::vector<Child> plan_tree(const TreeServices& services) {
+    Children all;
+    for (auto section : {consensus_actors, data_actors, manager_actors, edge_actors})
+        std::ranges::move(section(services), std::back_inserter(all));
+    return all;
+}
+
+std::vector<std::string> paths_told_of_peers(const config::NodeConfig& config) {
+    std::vector<std::string> paths;
+    for (const auto* lane : kLanes)
+        paths.push_back(std::string("consensus/") + lane);
+    for (std::uint32_t i = 0; i < config.manager_instances; ++i)
+        paths.push_back(numbered("manager", i));
+    return paths;
+}
+
+NodeName sequencer_of(const config::NodeConfig& config) {
+    return config.sequencer.empty() ? members_of(config).front() : config.sequencer;
+}
+
+std::vector<NodeName> members_of(const config::NodeConfig& config) {
+    std::vector<NodeName> members{config.name};
+    for (const auto& peer : config.peers)
+        members.push_back(peer.name);
+    std::ranges::sort(members);
+    return members;
+}
+
+} // namespace dwcp::node
