@@ -3,6 +3,7 @@
 #include <algorithm>
 
 namespace dwcp::supervision {
+inline namespace one_child {
 
 namespace {
 
@@ -143,4 +144,5 @@ bool RestartPolicy::over_intensity(TimePoint at) {
     return recent_.size() >= spec_.intensity->restarts_max;
 }
 
+} // namespace one_child
 } // namespace dwcp::supervision

@@ -25,6 +25,7 @@
 #include <vector>
 
 namespace dwcp::supervision {
+inline namespace one_child {
 
 enum class RestartType : std::uint8_t {
     permanent, ///< Restarted whenever it ends.
@@ -164,4 +165,5 @@ class RestartPolicy {
     std::string last_reason_;
 };
 
+} // namespace one_child
 } // namespace dwcp::supervision

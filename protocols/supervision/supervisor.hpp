@@ -1,0 +1,135 @@
+// The decision core of a supervisor: which of its children is started, stopped and restarted when, and when
+// is that no use?
+//
+// Pure: (state, event, now) -> actions; the same events, times and seed give the same actions. The actor that
+// owns it feeds it every event of its children and performs the actions in their order. It starts nothing by
+// itself: the first event is Begin. Supervisors nest: a supervisor is a child like any other, begun by Start,
+// ready with Up, over with Finished (which its shell reports to the parent as Ended).
+//
+// The rules.
+//
+// Start. In order of declaration, each after the one before has been ready (or will not be: it ended for
+// good, was stopped or quarantined). A child that `recovers` is sent Recover, then Start. One that is not
+// Recovered or Ready in time is killed; that is a death like any other. A child that crash-loops at the start
+// holds up those after it until it is ready, quarantined or escalated.
+//
+// Stop. In reverse order, each after the one behind it has ended: Stop, after its grace Kill. A restart of
+// one child under one_for_one waits for no sibling.
+//
+// Death: an end that nobody asked for, or a start that failed. Restart types say whether a restart follows;
+// if none does, the child is `ended` and its siblings are left as they are. Otherwise, in this order:
+//  1. The death is counted in the child's record and in the supervisor's. Where that completes `roll_back`,
+//     completes `poison` or exceeds the intensity, and the life ran the child's current release, and
+//     `roll_back` is set, and a last good release is known that is another: RollBack. The child's records
+//     (deaths, its share of the intensity, delay) start afresh, and it is restarted on the last good release.
+//  2. It completes `poison`: the child is quarantined. Its siblings are left as they are.
+//  3. It exceeds the intensity: Escalate. `quarantine` clears the child's share of the supervisor's record.
+//  4. A restart: Report. The siblings that the strategy takes along are stopped in reverse order (those that
+//     are down already, or die meanwhile, count as stopped, and their deaths for nothing). When all have
+//     ended and the delay is over and the node's budget grants a token, they are started in order with the
+//     child. Temporary siblings are stopped and not started again; transient ones that had ended are started
+//     (OTP); stopped and quarantined ones stay down.
+// A death on the way (a start that fails again) is one more death, to which all of this applies.
+//
+// Delay. The first is backoff.min; each further one doubles, up to backoff.max, and is prolonged by jitter;
+// after a life that was ready for reset_after it starts over. A restart takes one token of the node's budget
+// when it starts; while there is none it waits. Commands wait for neither.
+//
+// Release. A release on which a life was ready for reset_after becomes last_good when that life ends.
+//
+// Escalation. stop and the two that end the supervisor first stop all children in reverse order. While that
+// lasts, commands are refused. After `stop` the children are given_up: start, restart and resume bring back
+// the one they name, with clean records.
+//
+// Memory is bounded by the specs: kRecordMax times a record, kReasonMax bytes a reason.
+#pragma once
+
+#include "protocols/base/random.hpp"
+#include "protocols/base/result.hpp"
+#include "protocols/supervision/messages.hpp"
+#include "protocols/supervision/restart_budget.hpp"
+#include "protocols/supervision/spec.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dwcp::supervision {
+
+enum class ChildState : std::uint8_t {
+    waiting,     ///< For its turn in the order of starts, or (a restart) for siblings to stop.
+    recovering,  ///< Recover was asked for.
+    starting,    ///< Start was asked for; not ready yet.
+    running,     ///< Ready.
+    stopping,    ///< Stop or Kill was asked for.
+    backing_off, ///< Waiting for the time of its restart, or for the node's budget.
+    ended,       ///< By itself, for good: its restart type wants no other life.
+    stopped,     ///< By command, or not begun yet, or with its supervisor.
+    quarantined, ///< Down until resume.
+    given_up,    ///< The supervisor escalated with `stop`.
+};
+
+std::string_view to_string(ChildState state);
+
+/// What the tree shows of a child.
+struct ChildStatus {
+    std::string id;
+    RestartType type = RestartType::permanent;
+    ChildState state = ChildState::stopped;
+    TimePoint since{};                   ///< When it came into this state.
+    std::uint64_t incarnation = 0;       ///< Of its latest life; 0: it had none.
+    std::optional<TimePoint> ready_at;   ///< Of the present life, once it was ready.
+    std::uint64_t restarts = 0;          ///< Automatic ones, for its own deaths.
+    std::string last_reason;             ///< Why its last life ended; empty: none did.
+    std::optional<TimePoint> next_start; ///< While backing off.
+    std::string quarantine;              ///< Why it is to stay down; set already while it is being stopped.
+    std::string release;                 ///< Of its next life; of the present one but after NewRelease.
+    std::string last_good;
+};
+
+class Supervisor {
+  public:
+    enum class State : std::uint8_t {
+        idle,     ///< Before Begin.
+        starting, ///< Before Up.
+        running,
+        stopping, ///< Shutdown or an escalation is under way.
+        given_up, ///< Escalated with `stop`: all are down, commands are obeyed.
+        finished,
+    };
+
+    /// `seed` of the jitter. A child whose id occurs twice is an error of the one who declares the tree:
+    /// the second is dropped.
+    Supervisor(SupervisorSpec spec, std::uint64_t seed);
+
+    /// `now` must not go back. `budget` is the node's: held by the caller for the length of the call.
+    std::vector<Action> step(const Event& event, TimePoint now, RestartBudget& budget);
+
+    /// Whether the command would be obeyed now: not_found, precondition_failed or unavailable if not. Changes
+    /// nothing, so it serves a dry run.
+    Result<void> check(const Command& command) const;
+
+    const SupervisorSpec& spec() const { return spec_; }
+    State state() const { return state_; }
+    /// In start order.
+    std::vector<ChildStatus> children() const;
+    std::optional<ChildStatus> child(std::string_view id) const;
+    /// Events dropped because they told of another life, an unknown child or a replaced timer.
+    std::uint64_t stale() const { return stale_; }
+    /// The timer that is armed now: for simulations, which need no timers of their own.
+    const std::optional<WakeAt>& armed() const { return armed_; }
+
+  private:
+    SupervisorSpec spec_;
+    Random random_;
+    State state_ = State::idle;
+    std::uint64_t stale_ = 0;
+    std::optional<WakeAt> armed_;
+};
+
+std::string_view to_string(Supervisor::State state);
+
+} // namespace dwcp::supervision
