@@ -69,10 +69,14 @@ struct SystemReport {
     double canary_percent = 0;
     std::array<Work, 2> total; ///< By Release.
     std::array<Work, 2> recent;
+    Work shadow; ///< What the canary made of stable's requests without answering them, in the window so far;
+                 ///< in neither of the above.
     std::uint64_t canary_in_flight = 0;
     UnixMillis canary_last_ms = 0; ///< When the canary last took a request in; 0: never.
     std::string forced;            ///< Why this node keeps to stable whatever the directive says; empty: it
                                    ///< does not.
+    std::string unsettled; ///< Why this node is not wholly on stable: the canary has weight or work under
+                           ///< way, or stable is not ready. Empty: it is.
 };
 
 struct NodeReport {
