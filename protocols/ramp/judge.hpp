@@ -8,6 +8,7 @@
 // an absolute floor below which nobody would notice. inconclusive and no_data never promote.
 #pragma once
 
+#include "protocols/ramp/history.hpp"
 #include "protocols/ramp/measure.hpp"
 #include "protocols/ramp/plan.hpp"
 
@@ -61,6 +62,8 @@ struct Evidence {
     std::vector<ExerciseResult> exercises;
     std::vector<Attestation> attestations;
     UnixMillis now_ms = 0;
+    std::vector<Glance> history; ///< The looks of this window (History), the latest included. What must last
+                                 ///< for a time never does without.
 };
 
 /// How strict, and how much less in a rehearsal.
