@@ -155,6 +155,7 @@ class LaneActor : public actor::Actor {
 
 caf::behavior LaneActor::handlers() {
     links_.serve(service_, path());
+    not_ready_yet();
     recover();
     return {
         on_later<SubmitCommand>([this](const SubmitCommand& r, actor::Ticket ticket) { submit(r, ticket); }),
@@ -209,6 +210,7 @@ void LaneActor::begin(Recovered recovered) {
         pass_on(ticket, std::move(waiter));
     for (const auto& [subscriber, state] : subscribers_)
         feed(subscriber);
+    now_ready();
 }
 
 // --- what it is asked

@@ -34,6 +34,7 @@ caf::behavior ManagerActor::handlers() {
         admission_refusals(reason);
     workloads_in(State::open);
     workloads_in(State::sealed);
+    not_ready_yet();
     recover();
     after(kHousekeepingEvery, [this] { housekeeping(); });
     const auto at_once = [this]<class Request>(Handle<Request> handle) {
@@ -123,6 +124,7 @@ void ManagerActor::take_up(Recovered recovered) {
     for (auto& sealed : recovered.sealed)
         resume(std::move(sealed));
     ready_ = true;
+    now_ready();
     for (auto& request : std::exchange(held_back_, {}))
         request();
 }

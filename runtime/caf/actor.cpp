@@ -54,6 +54,10 @@ caf::behavior Actor::make_behavior() {
                const HandlerWatch watch(stats->trace, typeid(Task));
                task->run();
            }}
+        .or_else(on_later<AwaitReady>([this](const AwaitReady&, Ticket ticket) {
+            awaiting_ready_.push_back(ticket);
+            if (is_ready_) now_ready();
+        }))
         .or_else(own.as_behavior_impl() ? caf::message_handler(own.as_behavior_impl())
                                         : caf::message_handler());
 }
@@ -63,7 +67,8 @@ bool Actor::is_ordinary(const caf::mailbox_element& element) const {
     if (mid.is_response() || mid.is_urgent_message() || mid.is_stream_message()) return false;
     const auto& content = element.content();
     return !(content.match_elements<caf::exit_msg>() || content.match_elements<caf::down_msg>() ||
-             content.match_elements<caf::timeout_msg>() || content.match_elements<Local<Task>>());
+             content.match_elements<caf::timeout_msg>() || content.match_elements<Local<Task>>() ||
+             content.match_elements<Local<AwaitReady>>());
 }
 
 void Actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit* unit) {
@@ -118,6 +123,12 @@ void Actor::on_exit() {
         promise.deliver(caf::make_error(caf::sec::request_receiver_down));
     }
     caf::event_based_actor::on_exit();
+}
+
+void Actor::now_ready() {
+    is_ready_ = true;
+    for (const auto ticket : std::exchange(awaiting_ready_, {}))
+        settle<Ready>(ticket, Ready{});
 }
 
 Poster Actor::poster() {

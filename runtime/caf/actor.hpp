@@ -6,6 +6,11 @@
 //   - A request carries its deadline and its error path: ask() takes both, always.
 //   - Promises are tickets: what is still open when the actor ends, for whatever reason, is answered at once
 //     instead of leaving the asker to its timeout (CAF 0.17 has no broken_promise).
+//   - An answer of a life that is over is not believed: once a later life of the asked path is published,
+//   ask()
+//     takes what the former one still said for an error, as it may have been undone.
+//   - Readiness: the supervisor is answered when the mailbox is reached, or later, at now_ready(), if the
+//     actor has called not_ready_yet().
 //   - Other threads and timers enter through poster() and after(): closures that run inside the actor,
 //     dropped when it is gone.
 //   - An exception in a handler is logged with the actor's path and ends the actor abnormally; an unknown
@@ -26,6 +31,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace dwcp::actor {
 
@@ -65,6 +71,11 @@ class Actor : public caf::event_based_actor {
     virtual void ended() {}
 
     caf::behavior make_behavior() final;
+
+    /// For handlers(): it cannot do its work yet, e.g. because it reads its journal. Whoever awaits its
+    /// readiness, above all the supervisor with what starts after it, waits for now_ready().
+    void not_ready_yet() { is_ready_ = false; }
+    void now_ready();
 
     Resolver& resolver() const { return *context_.resolver; }
     /// The actor system's clock, which tests move by hand. (CAF declares local_actor::now() but does not ship
@@ -118,11 +129,15 @@ class Actor : public caf::event_based_actor {
         }
         this->request(live->handle, deadline, Local<Request>(std::move(request)))
             .then(
-                [on_reply = std::move(on_reply), stats = context_.stats](const Local<Reply>& reply) {
-                    const HandlerWatch watch(stats->trace, typeid(Reply), "answer ");
-                    on_reply(*reply);
+                [on_reply = std::move(on_reply), on_error, path, asked = live->stats,
+                 stats = context_.stats](const Local<Reply>& reply) {
+                    HandlerWatch watch(stats->trace, typeid(Reply), "answer ");
+                    if (!is_superseded(asked)) return on_reply(*reply);
+                    const auto error = answer_of_dead_life(path);
+                    watch.failed(error.code);
+                    on_error(error);
                 },
-                [on_error = std::move(on_error), stats = context_.stats](const caf::error& error) {
+                [on_error, stats = context_.stats](const caf::error& error) {
                     HandlerWatch watch(stats->trace, typeid(Reply), "answer ");
                     const auto readable = from_caf(error);
                     watch.failed(readable.code);
@@ -145,6 +160,8 @@ class Actor : public caf::event_based_actor {
     ActorContext context_;
     std::map<Ticket, caf::response_promise> promises_;
     Ticket last_ticket_ = 0;
+    bool is_ready_ = true;
+    std::vector<Ticket> awaiting_ready_;
 };
 
 } // namespace dwcp::actor

@@ -14,8 +14,8 @@
 namespace dwcp::actor {
 
 /// Asks the actor at `path` and waits until `deadline`. An actor that is restarted meanwhile is asked again
-/// in its next life, so the request must be one that may arrive twice; all of ours carry an id that makes
-/// them so.
+/// in its next life, and what its last one still answered is dropped; so the request must be one that may
+/// arrive twice; all of ours carry an id that makes them so.
 template<class Request>
 Result<std::shared_ptr<const typename Request::Reply>> call(caf::actor_system& system,
                                                             const Resolver& resolver, const std::string& path,
@@ -43,7 +43,7 @@ Result<std::shared_ptr<const typename Request::Reply>> call(caf::actor_system& s
                          receiver_ended = is_receiver_down(error);
                          result = std::unexpected(from_caf(error));
                      });
-        if (!receiver_ended) return result;
+        if (!receiver_ended && !(result && is_superseded(live->stats))) return result;
     }
 }
 

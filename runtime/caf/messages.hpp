@@ -148,6 +148,13 @@ struct Task {
     std::function<void()> run;
 };
 
+/// What the supervisor asks of each actor that it has started; answered when the actor can do its work. Every
+/// actor answers it by itself: see Actor::not_ready_yet().
+struct Ready {};
+struct AwaitReady {
+    using Reply = Ready;
+};
+
 } // namespace dwcp::actor
 
 CAF_BEGIN_TYPE_ID_BLOCK(dwcp_messages, caf::first_custom_type_id)
@@ -155,6 +162,8 @@ CAF_BEGIN_TYPE_ID_BLOCK(dwcp_messages, caf::first_custom_type_id)
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::ControlFrame))
 // Inside every actor.
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::actor::Task>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::actor::AwaitReady>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::actor::Ready>))
 // Requests from peers, handed by the control gateway to the actor that serves them.
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::links::PeerRequest>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::links::PeerResponse>))

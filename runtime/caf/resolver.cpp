@@ -2,10 +2,17 @@
 
 namespace dwcp::actor {
 
+Error answer_of_dead_life(const std::string& path) {
+    return {Errc::unavailable, path + " was restarted before its answer was read", "try again"};
+}
+
 std::uint64_t Resolver::publish(const std::string& path, caf::actor handle, std::shared_ptr<ActorStats> stats,
                                 TimePoint now) {
     const std::lock_guard lock(mutex_);
-    const auto life = ++lives_[path];
+    auto& last = last_[path];
+    if (const auto before = last.stats.lock()) before->superseded.store(true, std::memory_order_release);
+    last.stats = stats;
+    const auto life = ++last.life;
     if (closed_) return life;
     live_[path] = Live{std::move(handle), life, now, std::move(stats)};
     changed_.notify_all();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "protocols/base/clock.hpp"
+#include "protocols/base/result.hpp"
 #include "runtime/caf/actor_watch.hpp"
 
 #include <caf/actor.hpp>
@@ -28,6 +29,8 @@ struct ActorStats {
     std::atomic<std::uint64_t> dequeued{0};
     std::atomic<std::uint64_t> rejected{0}; ///< Refused because the mailbox was full.
     std::atomic<std::uint64_t> busy_ns{0};  ///< Time spent in handlers.
+    /// A later life of its path was published: what this one still answers is not believed.
+    std::atomic<bool> superseded{false};
     MessageTrace trace;
     ActorPause pause;
 
@@ -41,15 +44,21 @@ struct ActorStats {
 /// One life of one actor.
 struct Live {
     caf::actor handle;
-    std::uint64_t life =
-        0; ///< 1 for the first start, then 2, ...: late answers of a dead life can be told apart.
+    std::uint64_t life = 0; ///< 1 for the first start, then 2, ...
     TimePoint since{};
     std::shared_ptr<ActorStats> stats;
 };
 
+/// Whether the actor that was asked has a successor by now.
+inline bool is_superseded(const std::shared_ptr<ActorStats>& asked) {
+    return asked && asked->superseded.load(std::memory_order_acquire);
+}
+/// What an asker gets instead of the answer of a life that is over; the same request may be made again.
+Error answer_of_dead_life(const std::string& path);
+
 class Resolver {
   public:
-    /// Publishes the next life of `path` and returns its number.
+    /// Publishes the next life of `path` and returns its number; the one before is superseded.
     std::uint64_t publish(const std::string& path, caf::actor handle, std::shared_ptr<ActorStats> stats,
                           TimePoint now);
     /// Withdraws `path` if it is still at `life`.
@@ -68,7 +77,12 @@ class Resolver {
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     std::map<std::string, Live> live_;
-    std::map<std::string, std::uint64_t> lives_;
+    /// The last life that was published, also after it was withdrawn.
+    struct Last {
+        std::uint64_t life = 0;
+        std::weak_ptr<ActorStats> stats;
+    };
+    std::map<std::string, Last> last_;
     bool closed_ = false;
 };
 

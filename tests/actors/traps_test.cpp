@@ -40,8 +40,32 @@ class Subject : public actor::Actor {
             if (request.service == "refuse") {
                 return settle<PeerResponse>(ticket, fail(Errc::precondition_failed, "not now", "later"));
             }
+            if (request.service == "outlive") answer_late();
             if (request.service == "twice") settle<PeerResponse>(ticket, PeerResponse{to_bytes("first")});
             settle<PeerResponse>(ticket, PeerResponse{request.body});
+        })};
+    }
+
+  private:
+    /// Its first life answers when the second is already there, as one does whose answer waited in a mailbox.
+    void answer_late() {
+        if (resolver().find(path())->life == 1)
+            resolver().publish(path(), caf::actor_cast<caf::actor>(this),
+                               std::make_shared<actor::ActorStats>(), {});
+    }
+};
+
+/// Ready when it is told to be.
+class SlowStarter : public actor::Actor {
+  public:
+    using actor::Actor::Actor;
+
+  protected:
+    caf::behavior handlers() override {
+        not_ready_yet();
+        return {on<PeerRequest>([this](const PeerRequest& request) -> Result<PeerResponse> {
+            if (request.service == "be ready") now_ready();
+            return PeerResponse{request.body};
         })};
     }
 };
@@ -321,6 +345,57 @@ TEST_CASE("a call from a thread waits for the next life of an actor that is bein
     CHECK(silent.error().code == Errc::deadline_exceeded);
     caf::anon_send_exit(second, caf::exit_reason::kill);
     resolver.close();
+}
+
+TEST_CASE_METHOD(Fixture, "an answer of a life that has a successor is not believed") {
+    const auto late = ask("asker", make_request("outlive", "subject"));
+    REQUIRE(!late);
+    CHECK(late.error().code == Errc::unavailable);
+    CHECK(late.error().message == "subject was restarted before its answer was read");
+    CHECK(ask("asker", make_request("outlive", "subject"))); // of the successor
+}
+
+TEST_CASE("a caller outside gets the successor's answer, not the late one of a dead life") {
+    actor::System system({.threads = 2});
+    actor::Resolver resolver;
+    actor::ActorContext context{.path = "subject", .resolver = &resolver};
+    const auto stats = context.stats;
+    const auto subject = system.get().spawn<Subject>(std::move(context));
+    resolver.publish("subject", subject, stats, {});
+    const auto before = std::chrono::steady_clock::now();
+    const auto answer =
+        actor::call(system, resolver, "subject", make_request("outlive", "body"), before + 8s);
+    REQUIRE(answer);
+    CHECK(resolver.find("subject")->life == 2);
+    CHECK(resolver.find("subject")->stats != stats);
+    CHECK(stats->superseded);
+    // The second life was asked in its turn: two requests have gone through the mailbox.
+    CHECK(stats->enqueued == 2);
+    caf::anon_send_exit(subject, caf::exit_reason::kill);
+    resolver.close();
+}
+
+// ---- readiness ----
+
+TEST_CASE_METHOD(Fixture, "an actor is ready when its mailbox answers") {
+    CHECK(ask("subject", actor::AwaitReady{}));
+}
+
+TEST_CASE_METHOD(Fixture, "an actor that is not ready yet answers when it is, or when it ends") {
+    const auto slow = spawn<SlowStarter>("slow");
+    auto ready = begin(slow, actor::AwaitReady{}, 1h);
+    CHECK_FALSE(ready.poll().has_value());
+    SECTION("it gets ready") {
+        CHECK(ask("slow", make_request("be ready")));
+        const auto answer = ready.poll();
+        REQUIRE(answer.has_value());
+        CHECK(answer->has_value());
+        CHECK(ask("slow", actor::AwaitReady{})); // from now on at once
+    }
+    SECTION("it ends first") {
+        kill(slow);
+        CHECK(code_of(ready.poll()) == Errc::unavailable);
+    }
 }
 
 TEST_CASE("withdrawing an earlier life leaves the later one in place") {
