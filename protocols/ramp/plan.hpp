@@ -44,6 +44,12 @@ enum class Check : std::uint8_t {
     backup_restore, ///< A backup was taken, read back in full and restored into a scratch store (exercise).
 };
 
+inline constexpr Check kCheckLast = Check::backup_restore;
+/// As the plan's file names it: "error_rate".
+std::string_view to_string(Check check);
+/// recovery, byzantine, node_failure, backup_restore: the ramp does something and sees what comes of it.
+bool is_exercise(Check check);
+
 struct Criterion {
     std::string name; ///< As people read it: "error rate < 0.1 %".
     Check check = Check::error_rate;
@@ -51,7 +57,7 @@ struct Criterion {
     std::uint64_t samples_min = 0; ///< Of each release that is measured; fewer: no_data. At the real clock.
     std::vector<System> systems; ///< Whose canary it is about; empty: the stage's. None of them has one: not
                                  ///< applicable, said so, and not a pass.
-    std::string subject; ///< Of `attested`: what is vouched for ("runbooks").
+    std::string subject;         ///< Of `attested`: what is vouched for ("runbooks").
 };
 
 /// Triggers: looked at in the recent window, at every look, also while waiting at a gate.
@@ -75,6 +81,9 @@ struct Trigger {
         true; ///< Rolls back at once; else a review begins, and its clock rolls back if nobody answers.
 };
 
+inline constexpr Trigger::What kTriggerLast = Trigger::What::crash_loop;
+std::string_view to_string(Trigger::What what);
+
 struct Target {
     System system;
     std::uint32_t instances =
@@ -86,7 +95,8 @@ struct Target {
 struct Stage {
     double percent = 10;
     double days = 1;
-    std::string gate; ///< Name of a criteria list of the plan.
+    std::string gate;    ///< Name of a criteria list of the plan.
+    bool shadow = false; ///< The share is mirrored to the canary, which answers nobody.
 };
 
 struct Step {
@@ -97,6 +107,21 @@ struct Step {
     std::vector<Stage> stages;
     std::string approval; ///< Role that must approve before it begins; empty: none.
 };
+
+// Limits of a plan: what a person can still review, and what fits a record of the journal.
+inline constexpr std::size_t kStepsMax = 64;
+inline constexpr std::size_t kStagesMax = 16;
+inline constexpr std::size_t kGatesMax = 16;
+inline constexpr std::size_t kCriteriaMax = 32;
+inline constexpr std::size_t kTriggersMax = 32;
+inline constexpr std::size_t kNameBytesMax = 96;
+
+// Floors of a rehearsal: shorter, and nothing could be measured or answered at all.
+inline constexpr std::uint64_t kStageMsMin = 2'000;  ///< Two looks of a host.
+inline constexpr std::uint64_t kRecentMsMin = 2'000; ///< Two looks of a host.
+inline constexpr std::uint64_t kReviewMsMin = 5'000; ///< A script's answer.
+inline constexpr std::uint64_t kWaitMsMin = 30'000;  ///< An exercise that restarts an actor or a node.
+inline constexpr std::uint64_t kSamplesMin = 20;     ///< Fewer say nothing about a release.
 
 struct Plan {
     std::string name;
@@ -111,9 +136,13 @@ struct Plan {
 
     /// Everything that is wrong with it, each with its place.
     Result<void> check() const;
-    /// The plan with a day of `day_ms`: times and samples scaled alike, with floors that are named in the
-    /// report.
+    /// The plan with a day of `day_ms`: times and samples scaled alike, not below the floors above. A longer
+    /// day only takes longer. A scaled plan is not scaled again.
     Plan scaled(std::uint64_t day_ms) const;
+    /// What a scaled plan does otherwise than the plan as written, for the report; empty at the real clock.
+    std::vector<std::string> rehearsal_notes() const;
+    std::uint64_t stage_ms(const Stage& stage) const;
+    std::uint64_t wait_ms() const; ///< wait_days_max in this plan's days.
     /// SHA-256 over its meaning.
     Hash256 digest() const;
 };
