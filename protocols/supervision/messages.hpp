@@ -167,8 +167,9 @@ struct Escalate {
     std::string reason;
 };
 
-/// All children have been ready once, or never will be (ended, stopped, quarantined): the supervisor is
-/// ready, as a child of its parent. Told once.
+/// The start is through: no child waits any more to be ready for the first time (nor for a sibling's
+/// restart); some may have ended, or be stopped or quarantined. The supervisor is ready, as a child of its
+/// parent. Also told when it is given up with `stop` before. Told once.
 struct Up {};
 
 /// All children have ended: end the supervisor. The last action; whatever comes after it is dropped.

@@ -123,11 +123,109 @@ class Supervisor {
     const std::optional<WakeAt>& armed() const { return armed_; }
 
   private:
+    /// One child: what is wanted of it, its present life, and its record.
+    struct Child {
+        explicit Child(ChildSpec of);
+        bool alive() const { return phase != Phase::none; }
+        /// Its end was asked for, or is being forced.
+        bool ending() const { return must_stop || end_asked != Asked::nothing; }
+        ChildState state() const;
+
+        enum class Phase : std::uint8_t { none, recovering, starting, running };
+        enum class Asked : std::uint8_t { nothing, stop, kill };
+
+        ChildSpec spec;
+
+        bool wanted = false;                   ///< To be up.
+        ChildState rest = ChildState::stopped; ///< What it is called while it is down and not wanted.
+        std::string quarantine;
+        bool in_order = false; ///< Waits for those before it that are in order, and holds up those after it.
+        TimePoint due{};       ///< Not to be started before.
+        bool needs_token = false; ///< Its next start is an automatic restart, not yet paid for.
+        bool delayed_told = false;
+
+        Phase phase = Phase::none;
+        std::uint64_t incarnation = 0;
+        std::string life_release;
+        std::optional<TimePoint> ready_at;
+        bool must_stop = false; ///< Its end is asked for, now or when its turn comes: it is no death.
+        Asked end_asked = Asked::nothing;
+        std::optional<TimePoint> deadline; ///< Of what it was asked last: recovery, start, stop or kill.
+        bool stuck = false;
+        std::string why_killed; ///< By the core, for being late.
+
+        std::uint64_t restarts = 0;
+        std::deque<TimePoint> deaths; ///< On the present release.
+        std::optional<Duration> last_delay;
+        std::string last_reason;
+        std::string release;
+        std::string last_good;
+        ChildState shown = ChildState::stopped;
+        TimePoint since{};
+    };
+    struct Restart {
+        TimePoint at;
+        std::size_t child;
+    };
+    struct Ending {
+        std::optional<Escalation> how; ///< None: Shutdown.
+        std::string reason;
+        bool leave_stuck = false;
+    };
+
+    void on(const Begin& event, TimePoint now);
+    void on(const Recovered& event, TimePoint now);
+    void on(const Ready& event, TimePoint now);
+    void on(const Ended& event, TimePoint now);
+    void on(const Wake& event, TimePoint now);
+    void on(const Command& event, TimePoint now);
+    void on(const NewRelease& event, TimePoint now);
+    void on(const Shutdown& event, TimePoint now);
+
+    Child* find(std::string_view id);
+    const Child* find(std::string_view id) const;
+    Child* living(const std::string& id, std::uint64_t incarnation);
+    std::size_t index_of(const Child& child) const;
+    Result<void> check(const Child& child, Verb verb) const;
+
+    void died(Child& child, Exit exit, TimePoint now);
+    void remember(Child& child, TimePoint now);
+    bool over_intensity(const Child& child, TimePoint now);
+    void roll_back(Child& child, const std::string& reason);
+    void quarantine(Child& child, std::string reason);
+    void escalate(Child& child, const std::string& reason);
+    void restart(Child& child, TimePoint now);
+    std::vector<std::string> take_along(const Child& child);
+    void forget(Child& child);
+    Duration take_delay(Child& child);
+    void up_at_once(Child& child, TimePoint now);
+    void down(Child& child, ChildState rest);
+    void stop_all(ChildState rest);
+
+    void start(Child& child, TimePoint now);
+    void kill(Child& child, TimePoint now);
+    void overdue(Child& child, TimePoint now);
+
+    void advance(TimePoint now, RestartBudget& budget);
+    void stop_next(TimePoint now);
+    void start_next(TimePoint now, RestartBudget& budget);
+    bool may_start(const Child& child, TimePoint now) const;
+    bool pay(Child& child, TimePoint now, RestartBudget& budget);
+    bool all_down() const;
+    void finish();
+    void arm(TimePoint now);
+
     SupervisorSpec spec_;
     Random random_;
+    std::vector<Child> children_;
     State state_ = State::idle;
-    std::uint64_t stale_ = 0;
+    bool up_told_ = false;
+    std::optional<Ending> ending_;
+    std::deque<Restart> recent_; ///< Automatic restarts within the intensity's period.
     std::optional<WakeAt> armed_;
+    std::uint64_t generation_ = 0;
+    std::uint64_t stale_ = 0;
+    std::vector<Action> actions_; ///< Of the step under way.
 };
 
 std::string_view to_string(Supervisor::State state);
