@@ -20,6 +20,11 @@ constexpr Duration kLaneWait = std::chrono::seconds(3);
 constexpr Duration kLanePoll = std::chrono::milliseconds(20);
 constexpr Duration kQueryDeadline = std::chrono::seconds(5);
 
+/// When to stop waiting: after `limit`, or when the client does.
+TimePoint until(Duration limit, TimePoint client) {
+    return std::min(client, std::chrono::steady_clock::now() + limit);
+}
+
 } // namespace
 
 Result<consensus::LogIndex> committed_index(caf::actor_system& system, const actor::Resolver& resolver) {
@@ -40,14 +45,14 @@ ActorBackend::ActorBackend(BackendOptions options, caf::actor_system& system, ac
 
 template<class Request>
 Result<typename Request::Reply> ActorBackend::ask(const std::string& path, const Request& request,
-                                                  Duration deadline) {
-    auto reply = actor::call(system_, resolver_, path, request, std::chrono::steady_clock::now() + deadline);
+                                                  Duration limit, TimePoint client) {
+    auto reply = actor::call(system_, resolver_, path, request, until(limit, client));
     if (!reply) return std::unexpected(reply.error());
     return **reply;
 }
 
-Result<void> ActorBackend::wait_until_able_to_commit(const std::string& lane) {
-    const auto deadline = std::chrono::steady_clock::now() + kLaneWait;
+Result<void> ActorBackend::wait_until_able_to_commit(const std::string& lane, TimePoint client) {
+    const auto deadline = until(kLaneWait, client);
     for (;;) {
         const auto status = actor::call(system_, resolver_, lane, consensus::QueryLane{}, deadline);
         if (status && (*status)->status.available) return {};
@@ -67,24 +72,25 @@ Result<RouteDecision> ActorBackend::route(const RouteRequest& request) {
         request.operation == "put" || request.operation == "delete" || request.operation == "transaction";
     if (changes) {
         const char* lane = request.operation == "transaction" ? "consensus/bulk" : "consensus/metadata";
-        if (auto able = wait_until_able_to_commit(lane); !able) return std::unexpected(able.error());
+        if (auto able = wait_until_able_to_commit(lane, request.deadline); !able)
+            return std::unexpected(able.error());
     }
-    return ask("gateway/0", request, kRouteDeadline);
+    return ask("gateway/0", request, kRouteDeadline, request.deadline);
 }
 
 Result<manager::PutBegun> ActorBackend::begin_put(const std::string& manager,
                                                   const manager::BeginPut& request) {
-    return ask(manager, request, options_.block_deadline);
+    return ask(manager, request, options_.block_deadline, request.urgency.deadline);
 }
 
 Result<manager::BlockAccepted> ActorBackend::put_block(const std::string& manager,
                                                        const manager::PutBlock& request) {
-    return ask(manager, request, options_.block_deadline);
+    return ask(manager, request, options_.block_deadline, request.deadline);
 }
 
 Result<manager::PutReceipt> ActorBackend::seal_put(const std::string& manager,
                                                    const manager::SealPut& request) {
-    return ask(manager, request, options_.seal_deadline);
+    return ask(manager, request, options_.seal_deadline, request.deadline);
 }
 
 Result<void> ActorBackend::abort_put(const std::string& manager, const manager::AbortPut& request) {
@@ -93,7 +99,7 @@ Result<void> ActorBackend::abort_put(const std::string& manager, const manager::
 }
 
 Result<void> ActorBackend::begin_part(const std::string& manager, const manager::BeginPart& request) {
-    if (auto done = ask(manager, request, options_.block_deadline); !done)
+    if (auto done = ask(manager, request, options_.block_deadline, request.urgency.deadline); !done)
         return std::unexpected(done.error());
     return {};
 }
@@ -127,18 +133,20 @@ Result<manager::PartsRead> ActorBackend::read_parts(const std::string& manager,
 
 Result<manager::ObjectDeleted> ActorBackend::erase(const std::string& manager,
                                                    const manager::DeleteObject& request) {
-    return ask(manager, request, options_.block_deadline);
+    return ask(manager, request, options_.block_deadline, request.deadline);
 }
 
-Result<void> ActorBackend::catch_up() {
+Result<void> ActorBackend::catch_up(TimePoint client) {
     if (options_.sequencer == options_.self) {
         const auto committed = committed_index(system_, resolver_);
         if (!committed) return std::unexpected(committed.error());
-        return wait_until_applied(*committed);
+        return wait_until_applied(*committed, client);
     }
+    const auto now = std::chrono::steady_clock::now();
+    if (auto wanted = health::still_wanted(client, now, "the object was looked up"); !wanted) return wanted;
     const auto promise = std::make_shared<std::promise<Result<Bytes>>>();
     auto answer = promise->get_future();
-    links_.request(options_.sequencer, kCommittedService, {}, kFindDeadline, {},
+    links_.request(options_.sequencer, kCommittedService, {}, std::min(kFindDeadline, client - now), {},
                    [promise](Result<Bytes> committed) { promise->set_value(std::move(committed)); });
     const auto committed = answer.get();
     if (!committed) {
@@ -152,18 +160,18 @@ Result<void> ActorBackend::catch_up() {
     if (std::from_chars(text.data(), text.data() + text.size(), index).ec != std::errc()) {
         return fail(Errc::internal, options_.sequencer + " told a commit index that is no number");
     }
-    return wait_until_applied(index);
+    return wait_until_applied(index, client);
 }
 
-Result<void> ActorBackend::wait_until_applied(consensus::LogIndex index) {
-    const auto deadline = std::chrono::steady_clock::now() + kFindDeadline;
-    if (metadata_.wait_until_applied(index, deadline)) return {};
+Result<void> ActorBackend::wait_until_applied(consensus::LogIndex index, TimePoint client) {
+    if (metadata_.wait_until_applied(index, until(kFindDeadline, client))) return {};
     return fail(Errc::unavailable, "this node is still catching up with the metadata lane", "try again");
 }
 
-Result<void> ActorBackend::resolve_index(const std::string& manager, wire::Manifest& manifest) {
+Result<void> ActorBackend::resolve_index(const std::string& manager, wire::Manifest& manifest,
+                                         TimePoint client) {
     for (const auto& ref : manifest.index_blocks) {
-        auto raw = read_block(manager, {ref, manifest.replicas, {}});
+        auto raw = read_block(manager, {ref, manifest.replicas, {}, client});
         if (!raw) return std::unexpected(raw.error());
         auto listed = wire::decode_block_list(**raw);
         if (!listed) return std::unexpected(listed.error());
@@ -172,22 +180,24 @@ Result<void> ActorBackend::resolve_index(const std::string& manager, wire::Manif
     return {};
 }
 
-Result<std::optional<wire::Manifest>> ActorBackend::find(const std::string& manager, const std::string& key) {
+Result<std::optional<wire::Manifest>> ActorBackend::find(const std::string& manager, const std::string& key,
+                                                         TimePoint deadline) {
     auto stored = metadata_.find(key);
     if (!stored) return std::unexpected(stored.error());
     if (!*stored) {
-        if (auto current = catch_up(); !current) return std::unexpected(current.error());
+        if (auto current = catch_up(deadline); !current) return std::unexpected(current.error());
         stored = metadata_.find(key);
         if (!stored) return std::unexpected(stored.error());
         if (!*stored) return std::nullopt;
     }
     auto manifest = std::move((*stored)->manifest);
-    if (auto resolved = resolve_index(manager, manifest); !resolved) return std::unexpected(resolved.error());
+    if (auto resolved = resolve_index(manager, manifest, deadline); !resolved)
+        return std::unexpected(resolved.error());
     return manifest;
 }
 
 Result<std::optional<Hash256>> ActorBackend::current_version(const std::string& key) {
-    if (auto current = catch_up(); !current) return std::unexpected(current.error());
+    if (auto current = catch_up(health::kNoDeadline); !current) return std::unexpected(current.error());
     const auto stored = metadata_.find(key);
     if (!stored) return std::unexpected(stored.error());
     return *stored ? std::optional((*stored)->manifest.sha256) : std::nullopt;
@@ -195,7 +205,7 @@ Result<std::optional<Hash256>> ActorBackend::current_version(const std::string& 
 
 Result<SharedBytes> ActorBackend::read_block(const std::string& manager, const manager::FetchBlock& request) {
     if (auto held = blocks_.find(request.ref.hash)) return held;
-    auto fetched = ask(manager, request, options_.block_deadline);
+    auto fetched = ask(manager, request, options_.block_deadline, request.deadline);
     if (!fetched) return std::unexpected(fetched.error());
     blocks_.add(request.ref.hash, fetched->raw);
     return std::move(fetched->raw);
@@ -209,12 +219,16 @@ Result<manager::Listing> ActorBackend::list(const manager::ListRequest& request)
     return page;
 }
 
-Result<consensus::CommandCommitted> ActorBackend::submit_transaction(const std::string& id, Bytes payload) {
+Result<consensus::CommandCommitted> ActorBackend::submit_transaction(const std::string& id, Bytes payload,
+                                                                     TimePoint deadline) {
+    const auto now = std::chrono::steady_clock::now();
+    if (auto wanted = health::still_wanted(deadline, now, "the transaction was submitted"); !wanted)
+        return std::unexpected(wanted.error());
+    const auto limit = std::min(options_.block_deadline, deadline - now);
     const auto hash = crypto::sha256(payload);
     const auto begin = trace::mark();
     auto committed =
-        ask("consensus/bulk", consensus::SubmitCommand{{id, std::move(payload)}, options_.block_deadline, id},
-            options_.block_deadline);
+        ask("consensus/bulk", consensus::SubmitCommand{{id, std::move(payload)}, limit, id}, limit);
     trace::Recorder(options_.self, "http")
         .record({.workload = id,
                  .name = "commit",

@@ -63,11 +63,13 @@ class ActorBackend final : public Backend {
     /// committed: an object can be read anywhere as soon as its put was acknowledged anywhere.
     /// Errc::unavailable if the sequencer cannot be asked: not knowing is not "there is none". A key that is
     /// known is answered as known here, which may be an instant behind a replacement elsewhere.
-    Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key) override;
+    Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key,
+                                               TimePoint deadline) override;
     Result<std::optional<Hash256>> current_version(const std::string& key) override;
     Result<SharedBytes> read_block(const std::string& manager, const manager::FetchBlock& request) override;
     Result<manager::Listing> list(const manager::ListRequest& request) override;
-    Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override;
+    Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload,
+                                                           TimePoint deadline) override;
     Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) override;
     Result<manager::WorkloadReports> workloads(const manager::QueryWorkloads& query) override;
     Result<compression::CodecsPredicted> predict(const compression::PredictCodecs& question) override;
@@ -82,12 +84,14 @@ class ActorBackend final : public Backend {
     }
 
   private:
+    /// Waits `limit` at most, and not longer than the client.
     template<class Request>
-    Result<typename Request::Reply> ask(const std::string& path, const Request& request, Duration deadline);
-    Result<void> wait_until_able_to_commit(const std::string& lane);
-    Result<void> catch_up();
-    Result<void> wait_until_applied(consensus::LogIndex index);
-    Result<void> resolve_index(const std::string& manager, wire::Manifest& manifest);
+    Result<typename Request::Reply> ask(const std::string& path, const Request& request, Duration limit,
+                                        TimePoint client = health::kNoDeadline);
+    Result<void> wait_until_able_to_commit(const std::string& lane, TimePoint client);
+    Result<void> catch_up(TimePoint client);
+    Result<void> wait_until_applied(consensus::LogIndex index, TimePoint client);
+    Result<void> resolve_index(const std::string& manager, wire::Manifest& manifest, TimePoint client);
 
     const BackendOptions options_;
     caf::actor_system& system_;

@@ -78,6 +78,20 @@ ignored.
 is draining. Both carry `Retry-After` in seconds and are safe to repeat. 504 means that it may still have
 happened: ask `GET /v1/workloads/ID` before repeating.
 
+## What matters, and how long you wait
+Any request may carry two headers; what is malformed is 400.
+
+`X-DWCP-Priority: low|normal|high|critical`, without it `normal`. Under pressure the least goes first: low
+priority gets three quarters of `manager.workloads_in_flight_max` and of the burst.
+
+`X-DWCP-Deadline-Ms: N` (1 to 3,600,000): you wait N milliseconds, from when your headers have arrived until
+the answer begins. It goes along with the work through the node and to its peers. What has not been begun by
+then is not begun, and answered 504 with `it was not begun`: nothing has happened. Any other 504 means that
+the answer did not come in time: the write may still come about, and an object that was wholly received (its
+workload is `sealed`) is committed whatever the deadline, never dropped because of it. Ask `GET
+/v1/workloads/ID`, or repeat the write: equal content is the same object. Without the header the limits of
+each step hold alone: 15 s for a block, 60 s for a commit.
+
 ## Versions of an object: ETags
 An object's ETag is the SHA-256 of its content in quotes, also if it was uploaded in parts; GET and HEAD
 send it with `X-DWCP-SHA256`. Equal content has equal ETags.

@@ -1,6 +1,6 @@
 // What the HTTP routes need from the node, without CAF: implemented by ActorBackend with requests to the
-// actors, and by an in-memory fake in the routes' own tests. Calls block up to the configured deadlines;
-// thread-safe.
+// actors, and by an in-memory fake in the routes' own tests. Calls block up to the configured deadlines, and
+// where they carry a client's deadline not beyond that; thread-safe.
 #pragma once
 
 #include "actors/allocator/messages.hpp"
@@ -54,8 +54,8 @@ class Backend {
                                                   const manager::ReadParts& request) = 0;
 
     /// The manifest with its full block list (index blocks resolved); nullopt: no such object.
-    virtual Result<std::optional<wire::Manifest>> find(const std::string& manager,
-                                                       const std::string& key) = 0;
+    virtual Result<std::optional<wire::Manifest>> find(const std::string& manager, const std::string& key,
+                                                       TimePoint deadline) = 0;
     /// The content hash that the object has in the cluster now, whichever node put it; nullopt: there is no
     /// such object. Errc::unavailable: that cannot be known here at the moment.
     virtual Result<std::optional<Hash256>> current_version(const std::string& key) = 0;
@@ -64,7 +64,8 @@ class Backend {
     /// Without block lists.
     virtual Result<manager::Listing> list(const manager::ListRequest& request) = 0;
 
-    virtual Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) = 0;
+    virtual Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload,
+                                                                   TimePoint deadline) = 0;
     virtual Result<std::optional<wire::TransactionRecord>> find_transaction(const std::string& id) = 0;
 
     virtual Result<manager::WorkloadReports> workloads(const manager::QueryWorkloads& query) = 0;

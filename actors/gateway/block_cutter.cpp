@@ -14,9 +14,9 @@ constexpr std::size_t kFirstBytes = 4U << 10;
 } // namespace
 
 BlockCutter::BlockCutter(Backend& backend, WorkerPool& pool, Limits limits, std::string manager,
-                         WorkloadId workload)
+                         WorkloadId workload, TimePoint deadline)
     : backend_(backend), limits_(limits), manager_(std::move(manager)), workload_(std::move(workload)),
-      window_(pool, limits.window_blocks) {}
+      deadline_(deadline), window_(pool, limits.window_blocks) {}
 
 Result<void> BlockCutter::take(ByteView piece) {
     size_bytes_ += piece.size();
@@ -66,7 +66,7 @@ void BlockCutter::make_room(std::size_t bytes) {
 Result<void> BlockCutter::send_block() {
     if (window_.full())
         if (auto taken = take_result(); !taken) return taken;
-    manager::PutBlock request{workload_, next_index_++, share(std::exchange(block_, {}))};
+    manager::PutBlock request{workload_, next_index_++, share(std::exchange(block_, {})), deadline_};
     window_.submit([&backend = backend_, manager = manager_, request = std::move(request)] {
         return backend.put_block(manager, request);
     });

@@ -21,7 +21,8 @@ class BlockCutter {
         std::uint64_t bytes_max = 0;
         std::size_t window_blocks = 0; ///< Under way at once.
     };
-    BlockCutter(Backend& backend, WorkerPool& pool, Limits limits, std::string manager, WorkloadId workload);
+    BlockCutter(Backend& backend, WorkerPool& pool, Limits limits, std::string manager, WorkloadId workload,
+                TimePoint deadline);
 
     /// Errors: too_large, or any block's.
     Result<void> take(ByteView piece);
@@ -45,6 +46,7 @@ class BlockCutter {
     const Limits limits_;
     const std::string manager_;
     const WorkloadId workload_;
+    const TimePoint deadline_; ///< The client's.
     crypto::Sha256 hash_;
     Bytes block_; ///< The block that is being filled.
     std::uint64_t size_bytes_ = 0;

@@ -35,9 +35,11 @@ class BlockReader {
     }
 
     /// Waits for the first block, so that an object which cannot be read at all gets a proper error. Once,
-    /// before next().
-    Result<void> prime() {
+    /// before next(). The client's deadline is that of the answer's begin.
+    Result<void> prime(TimePoint deadline) {
+        deadline_ = deadline;
         auto piece = fetch();
+        deadline_ = health::kNoDeadline;
         if (!piece) return std::unexpected(piece.error());
         first_ = std::move(*piece);
         return {};
@@ -86,7 +88,7 @@ class BlockReader {
     manager::FetchBlock next_request() {
         const BlockRef& ref = manifest_.blocks[next_++];
         to_request_bytes_ -= std::min<std::uint64_t>(to_request_bytes_, ref.raw_bytes);
-        return {ref, manifest_.replicas, trace_};
+        return {ref, manifest_.replicas, trace_, deadline_};
     }
 
     Backend& backend_;
@@ -99,6 +101,7 @@ class BlockReader {
     std::uint64_t skip_bytes_; ///< In the block whose answer comes next.
     std::uint64_t to_request_bytes_ = 0;
     http::Piece first_;
+    TimePoint deadline_ = health::kNoDeadline;
     std::size_t ahead_ = 0; ///< Blocks to have asked for beyond the piece that is given.
     TimePoint given_{};     ///< When the last piece was.
     BlockWindow<SharedBytes> window_;
@@ -150,12 +153,12 @@ http::Response unsatisfiable(const wire::Manifest& manifest) {
 http::Response get_object(http::Request& request, Backend& backend, WorkerPool& pool,
                           const RouteOptions& options) {
     if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
-    auto decision = backend.route({"get", request.rest});
+    auto decision = backend.route({"get", request.rest, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
     if (follows_read(request)) request.workload = decision->id;
     const auto begin = trace::mark();
-    auto found = backend.find(decision->manager, request.rest);
+    auto found = backend.find(decision->manager, request.rest, request.urgency.deadline);
     trace::Recorder(options.node, "http")
         .record({.workload = request.workload,
                  .name = "find",
@@ -192,7 +195,8 @@ http::Response get_object(http::Request& request, Backend& backend, WorkerPool& 
 
     auto reader = std::make_shared<BlockReader>(backend, pool, options.window_blocks, decision->manager,
                                                 request.workload, std::move(manifest), range);
-    if (auto primed = reader->prime(); !primed) return http::error_response(primed.error());
+    if (auto primed = reader->prime(request.urgency.deadline); !primed)
+        return http::error_response(primed.error());
     response.next = [reader] { return reader->next(); };
     return response;
 }

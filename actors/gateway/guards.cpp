@@ -11,9 +11,13 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cctype>
+#include <chrono>
 
 namespace dwcp::gateway {
 namespace {
+
+constexpr const char* kPriorityHeader = "X-DWCP-Priority";
+constexpr const char* kDeadlineHeader = "X-DWCP-Deadline-Ms";
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -134,11 +138,38 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
     return fail(Errc::unauthenticated, "this is not the operator token of this node", remedy(options));
 }
 
+Result<health::Urgency> read_urgency(const http::Request& request, TimePoint now) {
+    health::Urgency urgency;
+    for (const char* name : {kPriorityHeader, kDeadlineHeader})
+        if (request.headers.count(name) > 1)
+            return fail(Errc::invalid_argument, fmt::format("{} is there twice", name), "send it once");
+    const auto about = [](const char* name, Error error) {
+        error.message = fmt::format("{}: {}", name, error.message);
+        return std::unexpected(std::move(error));
+    };
+    if (const auto text = request.header(kPriorityHeader)) {
+        const auto priority = health::parse_priority(*text);
+        if (!priority) return about(kPriorityHeader, priority.error());
+        urgency.priority = *priority;
+    }
+    if (const auto text = request.header(kDeadlineHeader)) {
+        const auto wait = health::parse_deadline_ms(*text);
+        if (!wait) return about(kDeadlineHeader, wait.error());
+        urgency.deadline = now + *wait;
+    }
+    return urgency;
+}
+
 http::Guard make_guard(Backend& backend, GuardOptions options) {
     return [&backend, options = std::move(options), teller = std::make_shared<RefusalTeller>(backend)](
                http::Request& request, const http::RouteSpec& route) -> std::optional<http::Response> {
         auto allowed = authorise(request, route, backend, options);
-        if (allowed) return std::nullopt;
+        if (allowed) {
+            auto urgency = read_urgency(request, std::chrono::steady_clock::now());
+            if (!urgency) return http::error_response(urgency.error());
+            request.urgency = *urgency;
+            return std::nullopt;
+        }
         if (route.method != "GET")
             teller->tell({name_of(route), nlohmann::json::object(), request.client, request.peer},
                          allowed.error());

@@ -31,6 +31,10 @@ Result<void> check_same_origin(const http::Request& request, bool tls);
 Result<identity::Principal> identify(const http::Request& request, const Backend& backend,
                                      const GuardOptions& options);
 
+/// X-DWCP-Priority and X-DWCP-Deadline-Ms; the deadline counts from `now`, when the head has arrived.
+/// Errc::invalid_argument: one of them is malformed, or there twice.
+Result<health::Urgency> read_urgency(const http::Request& request, TimePoint now);
+
 /// The server's guard: the two above, then the route's role. 401 says how to show who one is, 403 which role
 /// is needed and which one the client has. Whoever is turned away from changing something is told to the
 /// backend, on another thread. Lives no longer than the backend.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocols/base/ids.hpp"
+#include "protocols/health/urgency.hpp"
 
 #include <string>
 
@@ -17,6 +18,7 @@ struct RouteRequest {
     using Reply = RouteDecision;
     std::string operation; ///< "put", "get", "delete", "transaction"
     std::string key;
+    TimePoint deadline = health::kNoDeadline; ///< Of the client.
 };
 
 } // namespace dwcp::gateway

@@ -69,9 +69,10 @@ http::Response open_upload(http::Request& request, Shared& shared) {
     if (!body) return http::error_response(body.error());
     auto begin = parse_open(*body, shared.options.upload_expiry);
     if (!begin) return http::error_response(begin.error());
-    const auto decision = shared.backend.route({"put", begin->key});
+    const auto decision = shared.backend.route({"put", begin->key, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     request.id = request.workload = begin->id = decision->id;
+    begin->urgency = request.urgency;
     if (auto begun = begin_or_abort(decision->manager, *begin, shared.backend); !begun)
         return http::error_response(begun.error());
     return json_response({{"upload", decision->id},
@@ -178,8 +179,9 @@ Result<Hash256> hash_content(const manager::SealPut& seal, const std::string& ma
     BlockWindow<SharedBytes> window(shared.pool, shared.options.window_blocks);
     for (std::size_t asked = 0, read = 0; read < seal.blocks.size(); ++read) {
         while (!window.full() && asked < seal.blocks.size())
-            window.submit([&backend = shared.backend, manager, id = seal.id, ref = seal.blocks[asked++]] {
-                return backend.read_block(manager, {ref, {}, id});
+            window.submit([&backend = shared.backend, manager, id = seal.id, ref = seal.blocks[asked++],
+                           deadline = seal.deadline] {
+                return backend.read_block(manager, {ref, {}, id, deadline});
             });
         const auto block = window.next();
         if (!block) return std::unexpected(block.error());
@@ -206,7 +208,7 @@ Result<manager::SealPut> make_seal(const http::Request& request, const manager::
     if (!parts) return std::unexpected(parts.error());
     if (auto possible = check_early(*condition, shared.backend, upload.key); !possible)
         return std::unexpected(possible.error());
-    manager::SealPut seal{upload.id, {}, 0, {}, std::move(*condition)};
+    manager::SealPut seal{upload.id, {}, 0, {}, std::move(*condition), request.urgency.deadline};
     for (const auto& part : *parts) {
         seal.size_bytes += part.size_bytes;
         seal.blocks.insert(seal.blocks.end(), part.blocks.begin(), part.blocks.end());
@@ -229,7 +231,7 @@ http::Response complete_upload(http::Request& request, Shared& shared) {
     const auto id = request.rest.substr(0, request.rest.size() - kComplete.size());
     const auto upload = find_upload(id, shared.backend);
     if (!upload) return http::error_response(upload.error());
-    const auto decision = shared.backend.route({"put", upload->key});
+    const auto decision = shared.backend.route({"put", upload->key, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     request.id = request.workload = upload->id;
     // One that was completed before is answered as it was then.
@@ -239,6 +241,7 @@ http::Response complete_upload(http::Request& request, Shared& shared) {
         if (!made) return error_response_for(made.error(), shared.backend, upload->key);
         seal = std::move(*made);
     }
+    seal.deadline = request.urgency.deadline;
     return answer_of(shared.backend.seal_put(decision->manager, seal), upload->id, shared.backend,
                      upload->key);
 }

@@ -23,10 +23,11 @@ http::Response erase_object(http::Request& request, Backend& backend) {
     if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
     const auto condition = parse_condition(request);
     if (!condition) return http::error_response(condition.error());
-    const auto decision = backend.route({"delete", request.rest});
+    const auto decision = backend.route({"delete", request.rest, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     request.id = request.workload = decision->id;
-    const auto deleted = backend.erase(decision->manager, {decision->id, request.rest, *condition});
+    const auto deleted =
+        backend.erase(decision->manager, {decision->id, request.rest, *condition, request.urgency.deadline});
     if (!deleted) return error_response_for(deleted.error(), backend, request.rest);
     if (!deleted->existed)
         return http::error_response(

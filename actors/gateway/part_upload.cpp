@@ -41,11 +41,11 @@ Result<PartWish> parse_wish(const http::Request& request) {
 
 class PartUpload final : public http::Upload {
   public:
-    PartUpload(Shared& shared, RouteDecision decision, PartWish wish)
+    PartUpload(Shared& shared, RouteDecision decision, PartWish wish, TimePoint deadline)
         : backend_(shared.backend), decision_(std::move(decision)), wish_(std::move(wish)),
           cutter_(shared.backend, shared.pool,
                   {std::min(kPartBytesMax, shared.options.object_bytes_max), shared.options.window_blocks},
-                  decision_.manager, wish_.upload) {}
+                  decision_.manager, wish_.upload, deadline) {}
 
     ~PartUpload() override {
         if (!ended_) abort("the part was dropped");
@@ -98,17 +98,19 @@ std::variant<http::Response, std::unique_ptr<http::Upload>> begin_put_part(http:
         return std::move(*refusal);
     auto upload = find_upload(wish->upload, shared.backend);
     if (!upload) return http::error_response(upload.error());
-    auto decision = shared.backend.route({"part", upload->key});
+    auto decision = shared.backend.route({"part", upload->key, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
     request.workload = wish->upload;
-    const manager::BeginPart begin{wish->upload, decision->id, request.content_length.value_or(0)};
+    const manager::BeginPart begin{wish->upload, decision->id, request.content_length.value_or(0),
+                                   request.urgency};
     if (auto begun = shared.backend.begin_part(decision->manager, begin); !begun) {
         // The answer may have been lost on its way: what it began must not hold its place.
         shared.backend.end_part(decision->manager, {wish->upload, decision->id});
         return http::error_response(begun.error());
     }
-    return std::make_unique<PartUpload>(shared, std::move(*decision), std::move(*wish));
+    return std::make_unique<PartUpload>(shared, std::move(*decision), std::move(*wish),
+                                        request.urgency.deadline);
 }
 
 } // namespace dwcp::gateway

@@ -6,8 +6,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace dwcp::gateway {
+
+namespace {
+
+/// It may have waited for a thread longer than its client does for the answer.
+Result<void> check_wanted(const http::Request& request) {
+    return health::still_wanted(request.urgency.deadline, std::chrono::steady_clock::now(),
+                                "the request was begun");
+}
+
+} // namespace
 
 Result<void> check_query(const http::Request& request, const http::RouteSpec& route) {
     for (const auto& [name, value] : request.params) {
@@ -37,6 +48,7 @@ Result<manager::UploadReport> find_upload(const WorkloadId& id, Backend& backend
 void DataRoutes::add(http::RouteSpec spec, Handler handler) {
     auto checked = [shared = shared_, handler = std::move(handler), spec](http::Request& request) {
         if (auto query = check_query(request, spec); !query) return http::error_response(query.error());
+        if (auto wanted = check_wanted(request); !wanted) return http::error_response(wanted.error());
         return handler(request, *shared);
     };
     server_.route(std::move(spec), http::Handler(std::move(checked)));
@@ -47,6 +59,7 @@ void DataRoutes::add_upload(http::RouteSpec spec, UploadHandler handler) {
         [shared = shared_, handler = std::move(handler),
          spec](http::Request& request) -> std::variant<http::Response, std::unique_ptr<http::Upload>> {
         if (auto query = check_query(request, spec); !query) return http::error_response(query.error());
+        if (auto wanted = check_wanted(request); !wanted) return http::error_response(wanted.error());
         return handler(request, *shared);
     };
     server_.route(std::move(spec), http::UploadHandler(std::move(checked)));

@@ -38,12 +38,12 @@ http::Response submit_transaction(http::Request& request, Backend& backend) {
     if (payload->empty())
         return http::error_response(
             {Errc::invalid_argument, "a transaction needs a body", "send its payload"});
-    const auto decision = backend.route({"transaction", id});
+    const auto decision = backend.route({"transaction", id, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     request.id = decision->id;
     if (id.empty()) id = decision->id;
     request.workload = id;
-    const auto committed = backend.submit_transaction(id, to_bytes(*payload));
+    const auto committed = backend.submit_transaction(id, to_bytes(*payload), request.urgency.deadline);
     if (!committed) return http::error_response(committed.error());
     return json_response({{"id", id},
                           {"lane", "bulk"},

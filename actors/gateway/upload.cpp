@@ -35,6 +35,7 @@ Result<PutWish> parse_wish(const http::Request& request) {
     PutWish wish;
     wish.begin.key = request.rest;
     wish.begin.size_bytes = request.content_length;
+    wish.begin.urgency = request.urgency;
     auto content_type = parse_content_type(request.header("Content-Type").value_or(""));
     if (!content_type) return std::unexpected(content_type.error());
     wish.begin.content_type = std::move(*content_type);
@@ -65,7 +66,7 @@ class ObjectUpload final : public http::Upload {
                  PutWish wish)
         : backend_(backend), decision_(std::move(decision)), wish_(std::move(wish)),
           cutter_(backend, pool, {options.object_bytes_max, options.window_blocks}, decision_.manager,
-                  decision_.id) {}
+                  decision_.id, wish_.begin.urgency.deadline) {}
 
     ~ObjectUpload() override {
         if (!ended_) abort("the upload was dropped");
@@ -77,7 +78,8 @@ class ObjectUpload final : public http::Upload {
         auto whole = cutter_.complete(wish_.sha256);
         if (!whole) return abandon(whole.error());
         ended_ = true;
-        const manager::SealPut seal{decision_.id, std::move(whole->blocks), whole->size_bytes, whole->sha256};
+        manager::SealPut seal{decision_.id, std::move(whole->blocks), whole->size_bytes, whole->sha256};
+        seal.deadline = wish_.begin.urgency.deadline;
         return answer_of(backend_.seal_put(decision_.manager, seal), decision_.id, backend_, wish_.begin.key);
     }
 
@@ -119,7 +121,7 @@ begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, con
     auto wish = parse_wish(request);
     if (!wish) return http::error_response(wish.error());
 
-    auto decision = backend.route({"put", request.rest});
+    auto decision = backend.route({"put", request.rest, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     if (auto possible = check_early(wish->begin.condition, backend, request.rest); !possible)
         return error_response_for(possible.error(), backend, request.rest);

@@ -1,5 +1,5 @@
 // Admission: may this workload come in now? A token bucket bounds the rate of arrivals, a bulkhead the number
-// in flight.
+// in flight. Under pressure low priority goes first: the last quarter of both is kept from it.
 //
 // Pure: time is an argument, and must not run backwards by much (an earlier `now` counts as no time passed).
 // One instance a manager, called by its actor only: admit() when a workload arrives, release() exactly once
@@ -7,6 +7,7 @@
 #pragma once
 
 #include "protocols/breaker/limits.hpp"
+#include "protocols/health/urgency.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -29,7 +30,8 @@ class Admission {
     explicit Admission(const AdmissionLimits& limits);
 
     /// A workload refused by the bulkhead takes no token.
-    std::expected<void, Refusal> admit(TimePoint now);
+    std::expected<void, Refusal> admit(TimePoint now,
+                                       health::Priority priority = health::Priority::normal);
     /// One admitted workload has ended.
     void release();
 

@@ -30,6 +30,12 @@ void ManagerActor::seal(const SealPut& request, actor::Ticket ticket) {
     }
     job->waiting.push_back(ticket);
     if (!job->takes_blocks()) return;
+    if (auto wanted = health::still_wanted(request.deadline, now(), "the workload was sealed"); !wanted) {
+        job->waiting.pop_back();
+        // The parts of a multi-part upload stay: its client may complete it yet.
+        if (!job->record.is_multipart()) give_up(request.id, wanted.error());
+        return refuse(ticket, wanted.error());
+    }
     if (auto whole = check_whole(request); !whole)
         give_up(request.id, whole.error());
     else

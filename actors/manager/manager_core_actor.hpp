@@ -119,7 +119,9 @@ class ManagerActor final : public actor::Actor {
     Result<void> check_request(const BeginPut& request) const;
     Result<void> check_size(std::uint64_t size_bytes) const;
     /// Takes a place for what `ticket` asks for; else refuses it.
-    bool admit(actor::Ticket ticket);
+    bool admit(actor::Ticket ticket, const health::Urgency& urgency);
+    /// Whether its client still waits for `what`; else refuses it.
+    bool wanted(actor::Ticket ticket, TimePoint deadline, const char* what);
     /// The workload in memory, as its client described it.
     Job& open_job(const BeginPut& request);
     void find_places(const BeginPut& request);

@@ -151,10 +151,11 @@ void ManagerActor::release(const WorkloadId& id) {
 }
 
 void ManagerActor::erase(const DeleteObject& request, actor::Ticket ticket) {
+    if (!wanted(ticket, request.deadline, "the delete was submitted")) return;
     wire::MetadataCommand command{true, request.key, {}, 0, request.condition};
+    const auto deadline = std::min(request.deadline, now() + kCommitDeadline);
     ask_until_answered<consensus::SubmitCommand>(
-        "consensus/metadata", {{request.id, wire::encode(command)}, kCommitDeadline, request.id},
-        now() + kCommitDeadline,
+        "consensus/metadata", {{request.id, wire::encode(command)}, deadline - now(), request.id}, deadline,
         [this, ticket, id = request.id, begin = trace::mark()](const consensus::CommandCommitted& committed) {
             const auto verdict = check_outcome(committed.result);
             steps_.committed(id, committed.index, begin, problem_of(verdict));

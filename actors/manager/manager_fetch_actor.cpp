@@ -8,6 +8,7 @@
 namespace dwcp::manager {
 
 void ManagerActor::fetch(const FetchBlock& request, actor::Ticket ticket) {
+    if (!wanted(ticket, request.deadline, "the block was read")) return;
     run_on_disk<SharedBytes>(
         [&keeper = services_.keeper, hash = request.ref.hash] { return keeper.read(hash); },
         [this, request, ticket, begin = trace::mark()](Result<SharedBytes> raw) {
@@ -35,8 +36,9 @@ void ManagerActor::fetch_from(const FetchBlock& request, std::size_t next, const
                 "check `dwcp-shell -c nodes`; try again when its replicas are up"});
         return;
     }
+    if (!wanted(ticket, request.deadline, "the block was fetched from a replica")) return;
     const auto peer = request.replicas[next];
-    services_.data.fetch(peer, request.ref.hash, now() + options_.data_deadline,
+    services_.data.fetch(peer, request.ref.hash, std::min(request.deadline, now() + options_.data_deadline),
                          [this, request, next, ticket, peer, begin = trace::mark(),
                           post = poster()](Result<EncodedBlock> block) {
                              post([=, this] {

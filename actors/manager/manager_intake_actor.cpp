@@ -39,7 +39,7 @@ void ManagerActor::begin(const BeginPut& request, actor::Ticket ticket) {
                         "complete or delete one of those that GET /v1/uploads lists"});
         return;
     }
-    if (!admit(ticket)) return;
+    if (!admit(ticket, request.urgency)) return;
     open_job(request).starting.push_back(ticket);
     find_places(request);
 }
@@ -62,9 +62,16 @@ Result<void> ManagerActor::check_size(std::uint64_t size_bytes) const {
                 "split it");
 }
 
-bool ManagerActor::admit(actor::Ticket ticket) {
+bool ManagerActor::wanted(actor::Ticket ticket, TimePoint deadline, const char* what) {
+    const auto wanted = health::still_wanted(deadline, now(), what);
+    if (!wanted) refuse(ticket, wanted.error());
+    return wanted.has_value();
+}
+
+bool ManagerActor::admit(actor::Ticket ticket, const health::Urgency& urgency) {
+    if (!wanted(ticket, urgency.deadline, "the workload was admitted")) return false;
     if (options_.admission_now) admission_.change_limits(options_.admission_now(), now());
-    auto admitted = admission_.admit(now());
+    auto admitted = admission_.admit(now(), urgency.priority);
     if (admitted) return true;
     admission_refusals(admitted.error().reason).add();
     refuse(ticket, admitted.error().error);
@@ -89,7 +96,8 @@ Job& ManagerActor::open_job(const BeginPut& request) {
 void ManagerActor::find_places(const BeginPut& request) {
     const std::uint32_t replicas = request.replicas ? request.replicas : options_.replicas_default;
     ask_until_answered<allocator::PlaceReplicas>(
-        "allocator/0", {request.id, request.size_bytes.value_or(0), replicas, {}}, now() + kAskDeadline,
+        "allocator/0", {request.id, request.size_bytes.value_or(0), replicas, {}},
+        std::min(request.urgency.deadline, now() + kAskDeadline),
         [this, id = request.id, begin = trace::mark()](const allocator::ReplicasPlaced& placed) {
             steps_.allocated(id, begin);
             journal_open(id, placed);
@@ -152,12 +160,14 @@ void ManagerActor::put_block(const PutBlock& request, actor::Ticket ticket) {
                         "begin a new one"});
         return;
     }
+    if (!wanted(ticket, request.deadline, "the block was encoded")) return;
     job->last_activity = now();
     const auto upload = services_.uploads.find(request.id);
     const auto instance = instance_for(request.id, options_.compression_instances);
     ask_until_answered<compression::EncodeBlock>(
         "compression/" + std::to_string(instance),
-        {request.id, request.raw, upload ? upload->codec : std::nullopt}, now() + kAskDeadline,
+        {request.id, request.raw, upload ? upload->codec : std::nullopt},
+        std::min(request.deadline, now() + kAskDeadline),
         [this, ticket, id = request.id, index = request.index,
          begin = trace::mark()](const compression::BlockEncoded& encoded) {
             steps_.encoded(id, index, encoded.block, encoded.reason, begin);

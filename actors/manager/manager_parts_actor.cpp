@@ -34,7 +34,7 @@ void ManagerActor::begin_part(const BeginPart& request, actor::Ticket ticket) {
     if (!job) return;
     if (auto size = check_size(request.size_bytes); !size) return refuse(ticket, size.error());
     if (!job->attempts.contains(request.attempt)) {
-        if (!admit(ticket)) return;
+        if (!admit(ticket, request.urgency)) return;
         job->attempts.insert(request.attempt);
     }
     job->last_activity = now();

@@ -1,9 +1,14 @@
 // What a manager is asked. Managers live at "manager/0", "manager/1", ...; a workload stays with the one its
 // key hashes to. Every request may arrive twice (a restarted manager is asked again): the workload id and
 // block hashes make that harmless.
+//
+// A request may carry the client's deadline: what has not been begun by then is refused with
+// Errc::deadline_exceeded. Work that is under way beyond recall (a journaled seal, a submitted command) goes
+// on to its end whatever the deadline.
 #pragma once
 
 #include "protocols/base/result.hpp"
+#include "protocols/health/urgency.hpp"
 #include "protocols/wire/block.hpp"
 #include "protocols/wire/manifest.hpp"
 
@@ -31,6 +36,7 @@ struct BeginPut {
     /// Not 0: a multi-part upload. It stays open, across restarts of the node, until it is sealed, aborted or
     /// this time has come. resource_exhausted: too many are open.
     UnixMillis expires_ms = 0;
+    health::Urgency urgency{};
 };
 
 /// Takes a block in: hash, choose a codec, encode, store here, start shipping to the replicas.
@@ -42,6 +48,7 @@ struct PutBlock {
     WorkloadId id;
     std::uint32_t index = 0;
     SharedBytes raw; ///< 1..kBlockBytes.
+    TimePoint deadline = health::kNoDeadline;
 };
 
 /// All blocks are in: make them durable here, complete the replicas, commit the manifest. Errors: what the
@@ -61,6 +68,7 @@ struct SealPut {
     Hash256 sha256;
     /// Of a multi-part upload, instead of the one at its begin.
     std::optional<wire::Condition> condition{};
+    TimePoint deadline = health::kNoDeadline;
 };
 
 struct Acknowledged {};
@@ -79,6 +87,7 @@ struct BeginPart {
     WorkloadId upload;
     WorkloadId attempt;           ///< Names this try of the part.
     std::uint64_t size_bytes = 0; ///< As announced; 0: unknown.
+    health::Urgency urgency{};
 };
 /// All blocks of the part are in: after the answer it outlives a crash. One of the same number is replaced.
 struct KeepPart {
@@ -139,6 +148,7 @@ struct DeleteObject {
     WorkloadId id; ///< Makes it exactly-once, like a put's.
     std::string key;
     wire::Condition condition{}; ///< Errc::condition_failed if it does not hold.
+    TimePoint deadline = health::kNoDeadline;
 };
 
 /// A block's raw content, verified: from the store here, else from a replica; a corrupt copy here is repaired
@@ -151,6 +161,7 @@ struct FetchBlock {
     BlockRef ref;
     std::vector<NodeName> replicas;
     WorkloadId trace;
+    TimePoint deadline = health::kNoDeadline;
 };
 
 struct WorkloadReport {

@@ -35,10 +35,11 @@ void TokenBucket::refill(TimePoint now) {
     level_ = elapsed_ns > missing / rate_per_s_ ? capacity_ : level_ + elapsed_ns * rate_per_s_;
 }
 
-std::optional<Duration> TokenBucket::take(TimePoint now) {
+std::optional<Duration> TokenBucket::take(TimePoint now, std::uint64_t spare) {
     refill(now);
-    if (level_ < kToken) {
-        const std::uint64_t wait_ns = (kToken - level_ + rate_per_s_ - 1) / rate_per_s_;
+    const std::uint64_t wanted = std::min(kToken + spare * kToken, capacity_);
+    if (level_ < wanted) {
+        const std::uint64_t wait_ns = (wanted - level_ + rate_per_s_ - 1) / rate_per_s_;
         return Duration(static_cast<Duration::rep>(wait_ns));
     }
     level_ -= kToken;

@@ -25,8 +25,9 @@ class TokenBucket {
     /// Starts full. Both limits are at least 1: 0 is read as 1.
     TokenBucket(std::uint32_t rate_per_s, std::uint32_t burst);
 
-    /// Takes a token, or says after what time one will be there if nobody else takes it.
-    std::optional<Duration> take(TimePoint now);
+    /// Takes a token if `spare` more are left behind it, or says after what time that is so if nobody else
+    /// takes one.
+    std::optional<Duration> take(TimePoint now, std::uint64_t spare = 0);
     /// Other limits from now on. Keeps the tokens that the new burst has room for.
     void change(std::uint32_t rate_per_s, std::uint32_t burst, TimePoint now);
 

@@ -7,6 +7,7 @@
 
 #include "protocols/base/bytes.hpp"
 #include "protocols/base/result.hpp"
+#include "protocols/health/urgency.hpp"
 #include "runtime/identity/principal.hpp"
 #include "runtime/tls/certificate.hpp"
 
@@ -46,6 +47,7 @@ struct Request {
 
     std::optional<tls::Certificate> certificate; ///< What the client proved over TLS.
     identity::Principal client;                  ///< Who asks, as the server's guard decided.
+    health::Urgency urgency;                     ///< As the guard read it from the client's headers.
 
     /// What the client announced; nullopt for a chunked body. 0: there is none.
     std::optional<std::uint64_t> content_length = 0;

@@ -153,3 +153,13 @@ TEST_CASE_METHOD(MultipartRig,
     CHECK(ask(KeepPart{"u", "c", huge}).error().code == Errc::too_large);
     CHECK(show("u").parts.empty());
 }
+
+TEST_CASE_METHOD(MultipartRig, "a completion that comes too late leaves the parts for the next try") {
+    require_ok(open("u"));
+    auto seal = seal_of("u", {send("u", 1, 1)});
+    seal.deadline = std::chrono::steady_clock::now() - milliseconds(1);
+    CHECK(ask(seal).error().code == Errc::deadline_exceeded);
+    CHECK(show("u").state == "open");
+    seal.deadline = health::kNoDeadline;
+    require_ok(ask(seal));
+}

@@ -439,3 +439,39 @@ TEST_CASE_METHOD(RunningRig, "reports come newest first") {
     CHECK(reports[0].updated_ms >= reports[2].updated_ms);
     CHECK_FALSE(report("nobody"));
 }
+
+TEST_CASE_METHOD(RunningRig, "what nobody waits for any more is not begun") {
+    const TimePoint past = std::chrono::steady_clock::now() - milliseconds(1);
+    BeginPut late{"late", "k", "", std::nullopt, 1, std::nullopt};
+    late.urgency.deadline = past;
+    CHECK(ask(late).error().code == Errc::deadline_exceeded);
+    CHECK(ask(QueryWorkloads{"late"})->list.empty());
+
+    require_ok(begin("w"));
+    CHECK(ask(PutBlock{"w", 0, raw_number(1), past}).error().code == Errc::deadline_exceeded);
+    require_ok(
+        ask(PutBlock{"w", 0, raw_number(1), std::chrono::steady_clock::now() + std::chrono::hours(1)}));
+
+    DeleteObject erase{"d", "k"};
+    erase.deadline = past;
+    CHECK(ask(erase).error().code == Errc::deadline_exceeded);
+    FetchBlock fetch{ref_of(block_number(1)), {"a"}, "t"};
+    fetch.deadline = past;
+    CHECK(ask(fetch).error().code == Errc::deadline_exceeded);
+}
+
+TEST_CASE_METHOD(RunningRig, "a seal that comes too late ends the workload, one in time is never dropped") {
+    require_ok(begin("late"));
+    auto seal = seal_of("late", put_all("late", 1));
+    seal.deadline = std::chrono::steady_clock::now() - milliseconds(1);
+    CHECK(ask(seal).error().code == Errc::deadline_exceeded);
+    CHECK(ask(QueryWorkloads{"late"})->list.at(0).state == "failed");
+
+    require_ok(begin("w"));
+    seal = seal_of("w", put_all("w", 1));
+    seal.deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    const auto receipt = ask(seal);
+    require_ok(receipt);
+    seal.deadline = std::chrono::steady_clock::now() - milliseconds(1);
+    check_same(ask(seal), receipt); // asked again, after the deadline: the receipt stands
+}

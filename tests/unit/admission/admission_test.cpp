@@ -106,3 +106,40 @@ TEST_CASE("any interleaving keeps the number in flight within its limit") {
         REQUIRE(admission.in_flight() == in_flight);
     }
 }
+
+TEST_CASE("low priority leaves the last quarter of the places to others") {
+    Admission admission({1000, 1000, 8});
+    int low = 0;
+    while (admission.admit(kStart, health::Priority::low))
+        ++low;
+    CHECK(low == 6);
+    const auto refused = admission.admit(kStart, health::Priority::low);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == RefusalReason::in_flight);
+    CHECK(refused.error().error.message.find("the last 2 places are not for low priority") !=
+          std::string::npos);
+    CHECK(admission.admit(kStart));
+    CHECK(admission.admit(kStart, health::Priority::critical));
+    CHECK_FALSE(admission.admit(kStart, health::Priority::critical));
+}
+
+TEST_CASE("low priority leaves the last quarter of the burst to others, and waits until it is earned again") {
+    Admission admission({4, 8, 100});
+    int low = 0;
+    while (admission.admit(kStart, health::Priority::low))
+        ++low;
+    CHECK(low == 6);
+    CHECK(admission.admit(kStart));
+    CHECK(admission.admit(kStart));
+    CHECK_FALSE(admission.admit(kStart));
+    const auto refused = admission.admit(kStart, health::Priority::low);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == RefusalReason::rate);
+    CHECK(refused.error().retry_after_ms == 750); // three tokens at four a second
+    CHECK(admission.admit(kStart + milliseconds(750), health::Priority::low));
+}
+
+TEST_CASE("a burst of one token serves low priority, too") {
+    Admission admission({1, 1, 1});
+    CHECK(admission.admit(kStart, health::Priority::low));
+}

@@ -154,7 +154,8 @@ class FakeBackend : public gateway::Backend {
         return manager::ObjectDeleted{objects.erase(request.key) > 0, ++index_};
     }
 
-    Result<std::optional<wire::Manifest>> find(const std::string&, const std::string& key) override {
+    Result<std::optional<wire::Manifest>> find(const std::string&, const std::string& key,
+                                               TimePoint) override {
         const std::lock_guard guard(mutex_);
         const auto found = objects.find(key);
         return found == objects.end() ? std::nullopt : std::optional(found->second);
@@ -191,7 +192,8 @@ class FakeBackend : public gateway::Backend {
         return page;
     }
 
-    Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload) override {
+    Result<consensus::CommandCommitted> submit_transaction(const std::string& id, Bytes payload,
+                                                           TimePoint) override {
         const std::lock_guard guard(mutex_);
         const auto [at, fresh] = transactions_.try_emplace(id);
         if (fresh)

@@ -14,6 +14,7 @@ namespace {
 struct Asked {
     std::optional<http::Response> refusal;
     identity::Principal client;
+    health::Urgency urgency{};
     std::string text() const { return refusal ? refusal->body : ""; }
     int status() const { return refusal ? refusal->status : 200; }
 };
@@ -35,7 +36,7 @@ struct Door {
         route.pattern = "/v1/thing";
         route.role = needed;
         auto refusal = gateway::make_guard(backend, options)(request, route);
-        return {std::move(refusal), request.client};
+        return {std::move(refusal), request.client, request.urgency};
     }
 };
 
@@ -99,4 +100,22 @@ TEST_CASE("with TLS any address of the node is good, but a page from elsewhere i
     CHECK(from("null") == 403);
     door.options.tls = false;
     CHECK(door.ask(Role::writer, "", {{"Host", "site-a.example:8101"}}).status() == 403);
+}
+
+TEST_CASE("a request says how much it matters and how long its client waits") {
+    Door door;
+    const auto asked = [&](http::Headers headers) {
+        return door.ask(Role::viewer, "dwcp://demo/viewer/ann", std::move(headers));
+    };
+    CHECK(asked({}).urgency.priority == health::Priority::normal);
+    CHECK(asked({}).urgency.deadline == health::kNoDeadline);
+    CHECK(asked({{"X-DWCP-Priority", "low"}}).urgency.priority == health::Priority::low);
+    const auto before = std::chrono::steady_clock::now();
+    const auto deadline = asked({{"x-dwcp-deadline-ms", "60000"}}).urgency.deadline;
+    CHECK(deadline >= before + std::chrono::seconds(60));
+    CHECK(deadline <= std::chrono::steady_clock::now() + std::chrono::seconds(60));
+    CHECK(asked({{"X-DWCP-Priority", "urgent"}}).status() == 400);
+    CHECK(asked({{"X-DWCP-Deadline-Ms", "soon"}}).text().find("X-DWCP-Deadline-Ms: 'soon'") !=
+          std::string::npos);
+    CHECK(asked({{"X-DWCP-Priority", "low"}, {"X-DWCP-Priority", "high"}}).status() == 400);
 }
