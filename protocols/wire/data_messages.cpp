@@ -66,6 +66,7 @@ Words hello_words(const Hello& hello, ByteView signature) {
     root.setIncarnation(hello.incarnation);
     root.setNonce(blob(hello.nonce));
     root.setSignature(blob(signature));
+    root.setFeatures(hello.features);
     return to_words(message);
 }
 
@@ -78,6 +79,7 @@ Result<Hello> read_hello(schema::Hello::Reader root) {
     if (!read_exact(root.getPublicKey(), hello.public_key.bytes)) return bad("public key is not 32 bytes");
     if (!read_exact(root.getNonce(), hello.nonce)) return bad("nonce is not 32 bytes");
     hello.incarnation = root.getIncarnation();
+    hello.features = root.getFeatures();
     return hello;
 }
 

@@ -17,12 +17,17 @@ namespace dwcp::wire {
 
 using Nonce = std::array<Byte, 32>;
 
+/// Bits of Hello::features. What an older node lacks is not asked of it. They are not part of what both
+/// sides sign, since an older node would not sign the same: nothing that protects may depend on them.
+inline constexpr std::uint32_t kFeatureEcho = 1;
+
 struct Hello {
     std::string cluster_id;
     NodeName name;
     PublicKey public_key;
     Incarnation incarnation = 0;
     Nonce nonce{};
+    std::uint32_t features = 0;
 };
 
 struct HelloAck {

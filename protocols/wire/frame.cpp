@@ -23,7 +23,7 @@ struct KindRule {
 };
 
 /// Indexed by the kind's number. A kind without a header or payload has a limit of 0 for it.
-constexpr std::array<KindRule, 15> kRules = {{
+constexpr std::array<KindRule, 16> kRules = {{
     {"", false, 0, 0, 0}, // no kind has the number 0
     {"hello", true, kHandshakeHeaderBytesMax, 0, 0},
     {"hello_ack", true, kHandshakeHeaderBytesMax, 0, 0},
@@ -39,6 +39,7 @@ constexpr std::array<KindRule, 15> kRules = {{
     {"error", false, kHeaderBytesMax, 0, 0},
     {"ping", false, 0, 0, 0},
     {"pong", false, 0, 0, 0},
+    {"echo", false, kHeaderBytesMax, 1, kEchoBytesMax},
 }};
 
 const KindRule& rule_of(FrameKind kind) { return kRules[static_cast<std::size_t>(kind)]; }

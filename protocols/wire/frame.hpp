@@ -42,6 +42,7 @@ enum class FrameKind : std::uint8_t {
     error,       ///< The request failed.
     ping,
     pong,
+    echo, ///< Check this block and send it back as fetch_block; it is not kept.
 };
 
 /// Stable lower-case name, for logs.

@@ -27,6 +27,9 @@ inline constexpr std::uint32_t kHandshakeHeaderBytesMax = 2048;
 /// A payload is one encoded block, or a list of hashes of the same size.
 inline constexpr std::uint32_t kPayloadBytesMax = kEncodedBlockBytesMax;
 
+/// A block that only goes there and back: large enough for several segments, small beside real ones.
+inline constexpr std::uint32_t kEchoBytesMax = 64U << 10;
+
 /// Hashes in one sync or its answer: a full payload, enough for 32 GiB of blocks.
 inline constexpr std::size_t kSyncHashesMax = kPayloadBytesMax / sizeof(Hash256);
 

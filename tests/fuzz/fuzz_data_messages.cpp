@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!header.empty()) std::memcpy(header.data(), data, header.size() * 8);
 
     if (const auto hello = wire::decode_hello(header)) {
-        require(wire::decode_hello(wire::encode_hello(*hello))->nonce == hello->nonce);
+        const auto again = wire::decode_hello(wire::encode_hello(*hello));
+        require(again->nonce == hello->nonce && again->features == hello->features);
     }
     if (const auto ack = wire::decode_hello_ack(header)) {
         require(wire::decode_hello_ack(wire::encode_hello_ack(*ack))->signature == ack->signature);

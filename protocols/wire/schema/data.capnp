@@ -12,6 +12,7 @@ struct Hello {                 # hello, hello_ack
   incarnation @3 :UInt64;
   nonce       @4 :Data;        # 32 bytes
   signature   @5 :Data;        # 64 bytes in hello_ack, empty in hello
+  features    @6 :UInt32;      # what the sender can do beyond the first release; not signed: see Feature
 }
 
 struct Proof {                 # proof
@@ -28,12 +29,12 @@ struct Credit {                # credit
   requests @0 :UInt32;
 }
 
-struct Block {                 # block, fetch_block
+struct Block {                 # block, fetch_block, echo
   hash     @0 :Data;           # SHA-256 of the decoded content, 32 bytes
   codec    @1 :UInt8;
   level    @2 :Int8;
   rawBytes @3 :UInt32;
-  workload @4 :Text;           # empty in fetch_block
+  workload @4 :Text;           # empty in fetch_block, echo
 }
 
 struct Sync {                  # sync

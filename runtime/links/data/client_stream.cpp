@@ -79,6 +79,7 @@ void ClientStream::on_ack(const wire::Frame& frame) {
         peer_.on_refusal("here", ok.error());
         return refuse(ok.error());
     }
+    peer_echoes_ = (ack->hello.features & wire::kFeatureEcho) != 0;
     send(wire::FrameKind::proof, 0, wire::encode_proof(make_proof(core_.self, hello_, ack->hello)));
     stage_ = Stage::waiting;
     allow_all_kinds();
@@ -109,6 +110,12 @@ bool ClientStream::can_take() const {
 }
 
 void ClientStream::take(RequestPtr request) {
+    if (request->kind == wire::FrameKind::echo && !peer_echoes_) {
+        return peer_.fail_request(std::move(request),
+                                  {Errc::unimplemented,
+                                   "node '" + peer_.name() + "' is of a version that echoes no blocks",
+                                   "upgrade it"});
+    }
     --credit_;
     PeerProbe& probe = core_.probe(peer_.name());
     // Not before it is sent: then the checksum brings the block into the cache from where the kernel copies

@@ -62,6 +62,7 @@ class ClientStream final : public Stream {
     Stage stage_ = Stage::connecting;
     wire::Hello hello_;
     std::uint32_t credit_ = 0;
+    bool peer_echoes_ = false;
     bool retiring_ = false;
     std::map<std::uint64_t, RequestPtr> in_flight_;
 };

@@ -1,5 +1,6 @@
 #include "runtime/links/data/data_plane.hpp"
 
+#include "protocols/crypto/hash.hpp"
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/links/data/core.hpp"
 #include "runtime/links/data/peer.hpp"
@@ -44,6 +45,8 @@ class Plane final : public DataPlane {
     void sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
               TimePoint deadline, Missing done) override;
     void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) override;
+    void echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) override;
+    void redial(const NodeName& peer) override;
     std::vector<PeerDataStatus> status() const override;
     void drain() override { draining_ = true; }
 
@@ -198,6 +201,33 @@ void Plane::fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline,
     request->kind = wire::FrameKind::fetch;
     request->header = wire::encode_fetch(hash);
     submit(peer, std::move(request));
+}
+
+void Plane::echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) {
+    auto request = std::make_unique<Request>();
+    request->deadline = deadline;
+    request->done = Fetched([peer, bytes, done = std::move(done)](Result<EncodedBlock> back) {
+        if (!back) return done(std::unexpected(back.error()));
+        if (*back->bytes == *bytes) return done({});
+        done(fail(Errc::corrupted, "node '" + peer + "' did not send back what was sent to it",
+                  "look at the link between and at that node's log"));
+    });
+    if (!bytes || bytes->empty() || bytes->size() > wire::kEchoBytesMax) {
+        return fail_with(core_.work, std::move(request),
+                         {Errc::invalid_argument, "a block to be echoed has a size that is not taken",
+                          "send 1 byte to " + std::to_string(wire::kEchoBytesMax)});
+    }
+    request->kind = wire::FrameKind::echo;
+    request->header =
+        wire::encode_block({crypto::sha256(*bytes), {}, static_cast<std::uint32_t>(bytes->size()), {}});
+    request->payload = std::move(bytes);
+    submit(peer, std::move(request));
+}
+
+void Plane::redial(const NodeName& peer) {
+    (void)core_.loop.post([this, peer] {
+        if (const auto found = peers_.find(peer); found != peers_.end()) found->second->redial();
+    });
 }
 
 Result<std::shared_ptr<Outstanding>> Plane::enter(const NodeName& peer) {

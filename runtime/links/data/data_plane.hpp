@@ -119,6 +119,13 @@ class DataPlane {
     /// Gets a block from a peer. The caller verifies the hash after decoding.
     virtual void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) = 0;
 
+    /// Sends `bytes` (1 byte to wire::kEchoBytesMax) over one of the peer's streams, through its check, and
+    /// back: done when what came back is what was sent. Nothing is stored at either end. Errors beside the
+    /// usual ones: corrupted (something else came back), unimplemented (the peer is of an older version).
+    virtual void echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) = 0;
+    /// Closes the peer's streams and dials anew, at once. What they had not answered is sent again.
+    virtual void redial(const NodeName& peer) = 0;
+
     virtual std::vector<PeerDataStatus> status() const = 0;
     /// Stops accepting new requests (Errc::unavailable); what is under way goes on.
     virtual void drain() = 0;

@@ -22,7 +22,8 @@ Result<void> proven(wire::Role role, const wire::Hello& signer, const wire::Hell
 } // namespace
 
 wire::Hello make_hello(const identity::Identity& self) {
-    wire::Hello hello{self.cluster_id, self.name, self.public_key(), self.incarnation, {}};
+    wire::Hello hello{self.cluster_id,  self.name, self.public_key(),
+                      self.incarnation, {},        wire::kFeatureEcho};
     crypto::random_bytes(hello.nonce);
     return hello;
 }

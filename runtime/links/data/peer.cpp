@@ -86,6 +86,13 @@ void Peer::retire_surplus() {
     }
 }
 
+void Peer::redial() {
+    failures_ = 0;
+    for (ClientStream* stream : streams_)
+        stream->end("dialled anew: it did not carry a block there and back");
+    dial_at_ = core_.now;
+}
+
 void Peer::back_off() {
     const std::uint64_t full =
         std::min<std::uint64_t>(core_.options.reconnect_max_ms,

@@ -45,6 +45,8 @@ class Peer {
     void on_tick();
     /// Feeds the stream controller; the streams were sampled just before.
     void on_sample(Duration interval);
+    /// Ends its streams, which do not work though they look up, and dials without waiting.
+    void redial();
     /// Everything that waits or is under way fails with this.
     void fail_all(const Error& why);
     PeerDataStatus status() const;

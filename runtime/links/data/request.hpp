@@ -1,4 +1,4 @@
-// A request to a peer, from send_block(), sync() or fetch() to its one answer.
+// A request to a peer, from send_block(), sync(), fetch() or echo() to its one answer.
 #pragma once
 
 #include "protocols/wire/frame.hpp"
@@ -16,7 +16,7 @@ namespace dwcp::links {
 using Outstanding = std::atomic<std::uint32_t>;
 
 struct Request {
-    wire::FrameKind kind = wire::FrameKind::block; ///< block, sync or fetch.
+    wire::FrameKind kind = wire::FrameKind::block; ///< block, sync, fetch or echo.
     std::uint64_t id = 0;                          ///< In the order of arrival at the peer; the frame's id.
     wire::Words header;
     SharedBytes payload; ///< Block bytes or hashes; null for fetch.

@@ -1,5 +1,6 @@
 #include "runtime/links/data/server_stream.hpp"
 
+#include "protocols/crypto/hash.hpp"
 #include "protocols/wire/crc32c.hpp"
 #include "runtime/links/data/handshake.hpp"
 
@@ -157,6 +158,8 @@ void ServerStream::on_request(wire::Frame& frame) {
         return on_sync(frame);
     case wire::FrameKind::fetch:
         return on_fetch(frame);
+    case wire::FrameKind::echo:
+        return on_echo(frame);
     default:
         return bad_frame(wire::FrameError::protocol);
     }
@@ -221,6 +224,23 @@ void ServerStream::on_fetch(wire::Frame& frame) {
         return [id, checksum, block = std::move(block)](ServerStream& stream) {
             if (!block) return stream.answer_error(id, block.error());
             stream.answer_block(id, *block, checksum);
+        };
+    });
+}
+
+/// Through the same queue and check as a block, but the store never hears of it.
+void ServerStream::on_echo(wire::Frame& frame) {
+    auto header = wire::decode_block(frame.header, frame.prefix.payload_bytes);
+    if (!header || header->codec.codec != Codec::none) return bad_frame(wire::FrameError::bad_header);
+    EncodedBlock block{header->hash, header->codec, header->raw_bytes, std::move(frame.payload)};
+    const std::uint64_t bytes = block.bytes->size();
+    serve(bytes, [block = std::move(block), id = frame.prefix.id]() -> Answer {
+        const bool intact = crypto::sha256(*block.bytes) == block.hash;
+        const std::uint32_t checksum = wire::crc32c(*block.bytes);
+        return [id, intact, checksum, block](ServerStream& stream) {
+            if (intact) return stream.answer_block(id, block, checksum);
+            stream.answer_error(id, {Errc::corrupted, "the echoed block does not match its hash",
+                                     "look at the link between the two nodes"});
         };
     });
 }

@@ -44,6 +44,7 @@ class ServerStream final : public Stream {
     void on_block(wire::Frame& frame);
     void on_sync(wire::Frame& frame);
     void on_fetch(wire::Frame& frame);
+    void on_echo(wire::Frame& frame);
 
     void turn_away(const Error& why);
     void serve(std::uint64_t cost_bytes, std::function<Answer()> work);

@@ -105,6 +105,18 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
+    void echo(const NodeName& name, SharedBytes, TimePoint, Done done) override {
+        answer([this, name, done] {
+            Result<void> result;
+            {
+                const std::lock_guard lock(mutex_);
+                if (peers_[name].fails_with) result = std::unexpected(*peers_[name].fails_with);
+            }
+            done(std::move(result));
+        });
+    }
+    void redial(const NodeName&) override {}
+
     /// Until every answer under way was given.
     void settle() {
         std::unique_lock lock(mutex_);
