@@ -1,11 +1,34 @@
 // The judge: does what was measured meet a criterion, does it pull a trigger? Pure; the same evidence gives
 // the same verdict.
 //
-// A measured criterion passes only if its absolute limit holds AND the canary is not worse than stable in the
-// same window AND there are enough samples. Proportions are compared by a sequential non-inferiority test,
-// valid however often one peeks (an always-valid confidence sequence; Johari et al. 2017, Howard et al.
-// 2021); quantiles by their difference with a bootstrap confidence interval from a seed, an effect size and
-// an absolute floor below which nobody would notice. inconclusive and no_data never promote.
+// A measured criterion passes only if its absolute limit is shown to hold AND the canary is shown to be not
+// worse than stable in the same window AND there are enough samples. Both are asked of intervals that stay
+// valid however often one peeks (statistics.hpp): of rates, and of quantiles by the share of slower requests
+// and by the ratio of canary's quantile to stable's, with an absolute floor below which nobody would notice.
+//   pass          the interval lies on the good side
+//   fail          the interval lies on the bad side
+//   inconclusive  it does not say: more samples are needed, or people. So too when stable breaks the limit
+//                 as well: that is not the canary's doing.
+//   no_data       fewer samples than samples_min, a silent node, an exercise that has not ended
+// inconclusive and no_data never promote.
+//
+// What is true of a moment (a failing health check, a missing metric) is inconclusive at first and fails once
+// it lasted kPatienceMs. The sums of cost and bytes carry no spread: optimisation, cost and throughput go by
+// the measured value, and fail only if it misses by more than so few requests may.
+//
+// A rehearsal (scale < 1) has hundreds of requests a stage where a real day has a hundred thousand. No rule
+// can show 0.1 % from 500 requests, so there it is turned round, and every reason says so: a criterion passes
+// unless it is shown to be broken, with the measured rate within the limit but for one single request (a
+// rate above it that may be chance is inconclusive), and the canary not shown to be worse than stable. A
+// latency limit that stable breaks as well on that machine does not count, and neither do slow requests for
+// a trigger while stable's are as slow. What is shown with so few (a canary that fails 2 % of 500 requests,
+// or whose p99 is twice what a trigger allows) still fails. The samples that the real clock would need are
+// part of the reason.
+//
+// Triggers are looked at in the recent window. A rate fires when it is above its limit and so many would be
+// a chance of kTriggerDoubt at most if it were at the limit: 1 error among 50 is nothing. What is too rare
+// for the recent window is seen in the whole one, by the same interval as the gates'. Corruption, breaches
+// and crash loops fire by count, at once. Resource use and degradation must last.
 #pragma once
 
 #include "protocols/ramp/history.hpp"
@@ -17,6 +40,14 @@
 #include <vector>
 
 namespace dwcp::ramp {
+
+/// A failing check is looked at for so long before it fails a gate: the restart of an actor takes less.
+inline constexpr std::int64_t kPatienceMs = 60'000;
+/// Of a trigger in the recent window, a look. At a tenth of the limit the chance is below 1e-9.
+inline constexpr double kTriggerDoubt = 1e-3;
+/// What is always busy in a rehearsal is the machine that plays all nodes: resource use must last this long
+/// there, however short the plan's window became.
+inline constexpr std::int64_t kRehearsalBusyMs = 300'000;
 
 enum class Outcome : std::uint8_t { pass, fail, inconclusive, no_data, not_applicable };
 
@@ -70,6 +101,7 @@ struct Evidence {
 struct Strictness {
     double confidence = 0.99;       ///< Of each comparison.
     double latency_floor_s = 0.002; ///< Differences below are nobody's concern.
+    double latency_margin = 0.10;   ///< Allowed slowdown where a criterion names only an absolute limit.
     double error_margin = 0.0005;   ///< Non-inferiority margin of proportions.
     double scale = 1;               ///< plan.day_ms / kRealDayMs; below 1 it is a rehearsal and says so.
     std::uint64_t seed = 1;
