@@ -22,6 +22,7 @@
 // A host that has just begun gives a directive with weights only after it has looked at the nodes once.
 #pragma once
 
+#include "protocols/ramp/history.hpp"
 #include "protocols/ramp/judge.hpp"
 #include "protocols/ramp/weights.hpp"
 
@@ -286,6 +287,9 @@ class Ramp {
     /// Members that did not answer the latest look.
     std::vector<NodeName> silent() const;
 
+    /// Nodes that a rollback still waits for: silent, not drained, or not yet told.
+    std::vector<NodeName> still_open() const;
+
   private:
     /// A record that was proposed and, where one asked for it, the command.
     struct Pending {
@@ -298,14 +302,15 @@ class Ramp {
         Directive directive;
         Record record; ///< Without seq.
         std::vector<Command> commands;
+        std::optional<Evidence> evidence;
     };
 
     // ramp.cpp: events
     void committed(const Record& record, UnixMillis now_ms, Effects& effects);
     void settle(const Record& record, Effects& effects);
-    void observed(Observation observation, UnixMillis now_ms, Effects& effects);
     void not_committed(const NotCommitted& event, Effects& effects);
     void exercise_ended(const ExerciseEnded& event);
+    void observed(Observation observation, UnixMillis now_ms, Effects& effects);
     void look_at_triggers(UnixMillis now_ms, Effects& effects);
     void lose_host(Effects& effects);
     void forget_what_was_seen();
@@ -314,7 +319,9 @@ class Ramp {
     Record blank(Record::Kind kind, UnixMillis now_ms) const;
     Directive next_directive(std::vector<Weight> weights, std::string reason) const;
     Evidence evidence(UnixMillis now_ms, bool of_stage) const;
+    Strictness strictness() const;
     bool has_fresh_look(UnixMillis now_ms) const;
+    std::unexpected<Error> not_host() const;
 
     // drive.cpp: what the ramp does by itself
     void drive(UnixMillis now_ms, Effects& effects);
@@ -323,18 +330,19 @@ class Ramp {
     void finish_plan(UnixMillis now_ms, Effects& effects);
     void drive_soaking(UnixMillis now_ms, Effects& effects);
     void drive_gate(UnixMillis now_ms, Effects& effects);
+    void judge_now(UnixMillis now_ms, Effects& effects);
     void start_exercises(UnixMillis now_ms, Effects& effects);
     void drive_review(UnixMillis now_ms, Effects& effects);
     void drive_rolling_back(UnixMillis now_ms, Effects& effects);
-    void give_up_waiting(UnixMillis now_ms, const std::string& why, std::vector<Verdict> verdicts,
-                         Effects& effects);
-    std::vector<Verdict> judged(UnixMillis now_ms, const Evidence& evidence) const;
+    void pause_by_itself(UnixMillis now_ms, std::string why, std::vector<Verdict> verdicts, Effects& effects);
+    void keep(const Record& record, const Evidence& evidence, Effects& effects) const;
+    bool has_waited_enough(UnixMillis now_ms) const;
+    std::vector<Verdict> judged(const Evidence& evidence) const;
 
     // commands.cpp
     void command(const Command& command, UnixMillis now_ms, Effects& effects);
-    void urgent(const Command& command, UnixMillis now_ms, Effects& effects);
+    bool stop(const Command& command, UnixMillis now_ms, Effects& effects);
     void take(const Command& command, UnixMillis now_ms, Effects& effects);
-    Result<Record> wanted_record(const Command& command, UnixMillis now_ms, std::string& done) const;
 
     NodeName self_;
     PlanReader read_plan_;
@@ -346,6 +354,7 @@ class Ramp {
     std::deque<Command> waiting_;
     std::optional<Observation> look_;
     bool look_is_new_ = false;
+    History history_; ///< Of the window.
     bool seen_ = false;                  ///< The nodes, since take_up().
     std::uint64_t highest_seen_seq_ = 0; ///< Of a directive, at a node.
     std::uint32_t fail_looks_ = 0;
