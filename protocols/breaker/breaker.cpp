@@ -213,7 +213,7 @@ std::int64_t Breaker::slot_number(TimePoint now) const {
 
 void Breaker::count(Outcome outcome, bool slow, TimePoint now) {
     const auto number = slot_number(now);
-    Slot& slot = slots_[static_cast<std::uint64_t>(number) % slots_.size()];
+    Slot& slot = slots_[static_cast<std::size_t>((number % kSlots + kSlots) % kSlots)];
     if (slot.number != number) slot = {number, {}};
     ++slot.counts.calls;
     if (outcome == Outcome::failure) ++slot.counts.failures;

@@ -86,3 +86,83 @@ TEST_CASE("no window sees more than rate times its length plus burst, and waitin
         REQUIRE(within);
     }
 }
+
+TEST_CASE("a bulkhead runs so many and lets a bounded number wait, first come first served") {
+    Bulkhead bulkhead("calls", {2, 2, 10s});
+    CHECK(bulkhead.enter(1, kStart) == true);
+    CHECK(bulkhead.enter(2, kStart) == true);
+    CHECK(bulkhead.enter(3, kStart) == false);
+    CHECK(bulkhead.enter(4, kStart) == false);
+    const auto refused = bulkhead.enter(5, kStart);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == RefusalReason::queue_full);
+    CHECK(refused.error().error.code == Errc::resource_exhausted);
+    CHECK(refused.error().error.message == "2 calls are in flight and 2 wait, allowed are 2 and 2");
+    CHECK(refused.error().retry_after_ms >= 1);
+    CHECK(bulkhead.leave(kStart).next == 3);
+    bulkhead.withdraw(4);
+    CHECK_FALSE(bulkhead.leave(kStart).next);
+    CHECK(bulkhead.running() == 1);
+}
+
+TEST_CASE("who waited too long is refused instead of run") {
+    Bulkhead bulkhead("calls", {1, 3, 100ms});
+    REQUIRE(bulkhead.enter(1, kStart) == true);
+    REQUIRE(bulkhead.enter(2, kStart) == false);
+    REQUIRE(bulkhead.enter(3, kStart + 50ms) == false);
+    const auto turn = bulkhead.leave(kStart + 120ms);
+    CHECK(turn.expired == std::vector<Bulkhead::Id>{2});
+    CHECK(turn.next == 3);
+    CHECK(bulkhead.running() == 1);
+}
+
+TEST_CASE("how long to stay away follows from how long calls take") {
+    Bulkhead bulkhead("calls", {1, 0, {}});
+    REQUIRE(bulkhead.enter(1, kStart));
+    CHECK(bulkhead.enter(2, kStart).error().retry_after_ms == 500); // nothing is known yet
+    bulkhead.leave(kStart, 40ms);
+    REQUIRE(bulkhead.enter(3, kStart));
+    CHECK(bulkhead.enter(4, kStart).error().retry_after_ms == 40);
+    CHECK(bulkhead.enter(4, kStart).error().reason == RefusalReason::in_flight);
+}
+
+TEST_CASE("an adaptive limit falls while calls are slow, no further than its floor, and comes back") {
+    AdaptiveLimit limit({.floor = 5, .ceiling = 100, .target = 100ms, .every = 1s, .decrease_pct = 10});
+    CHECK(limit.limit() == 100);
+    TimePoint now = kStart;
+    const auto second = [&](Duration took, std::uint32_t used) {
+        for (int i = 0; i < 20; ++i, now += 60ms)
+            limit.sample(took, used, now);
+    };
+    second(200ms, 90);
+    CHECK(limit.limit() == 90);
+    for (int i = 0; i < 100; ++i)
+        second(200ms, limit.limit());
+    CHECK(limit.limit() == 5);
+    const auto refused = limit.admit(5);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == RefusalReason::latency);
+    CHECK(refused.error().retry_after_ms == 100);
+    CHECK(limit.admit(4));
+    for (int i = 0; i < 40; ++i)
+        second(10ms, limit.limit());
+    CHECK(limit.limit() > 30);
+    for (int i = 0; i < 400; ++i)
+        second(10ms, limit.limit());
+    CHECK(limit.limit() == 100);
+}
+
+TEST_CASE("an adaptive limit does not rise while nobody comes near it, nor fall for a single slow call") {
+    AdaptiveLimit limit({.floor = 1, .ceiling = 100, .target = 100ms, .every = 1s, .decrease_pct = 50});
+    TimePoint now = kStart;
+    for (int i = 0; i < 10; ++i, now += 500ms)
+        limit.sample(1s, 60, now);
+    const auto low = limit.limit();
+    REQUIRE(low < 100);
+    for (int i = 0; i < 200; ++i, now += 200ms)
+        limit.sample(1ms, 1, now);
+    CHECK(limit.limit() == low);
+    for (int i = 0; i < 200; ++i, now += 200ms)
+        limit.sample(i % 5 == 0 ? 1s : 1ms, 1, now);
+    CHECK(limit.limit() == low);
+}
