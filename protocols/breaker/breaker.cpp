@@ -169,9 +169,10 @@ Transition Breaker::enter(State to, std::string reason, TimePoint now) {
 
 std::optional<Transition> Breaker::hint(TimePoint now) {
     turn_back(now);
+    if (state_ == State::closed || forced_ != Forced::no) return std::nullopt;
     next_open_for_ = options_.open_for / kHintedOpenShare;
-    if (state_ != State::open || forced_ != Forced::no) return std::nullopt;
-    return enter(State::half_open, "there is reason to believe that it works again", now);
+    if (state_ == State::half_open) return std::nullopt;
+    return enter(State::half_open, "its peer came up", now);
 }
 
 std::optional<Transition> Breaker::force(Forced forced, const std::string& reason, TimePoint now) {

@@ -90,7 +90,7 @@ class Breaker {
     std::optional<Transition> report(const Permit& permit, Outcome outcome, Duration took, TimePoint now,
                                      std::string_view error = {});
 
-    /// There is reason to believe that it works again, e.g. the peer's link came up: an open breaker lets
+    /// The peer came up, so there is reason to believe that it works again: an open breaker lets
     /// probes through at once. While those still fail, as they may while the peer starts, it opens for a
     /// short time first (kHintedOpenShare of open_for), then for twice that, and so on.
     std::optional<Transition> hint(TimePoint now);

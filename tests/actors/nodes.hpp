@@ -138,8 +138,8 @@ class Node {
     std::unique_ptr<links::ControlLinks> links_;
 };
 
-/// The peer program (peer_program.cpp) as a child process. Serves "echo", and "hold" which answers when the
-/// process ends.
+/// The peer program (peer_program.cpp) as a child process. Serves "echo", "hold" which answers when the
+/// process ends, and "restarting", whose actor is never there.
 class PeerProcess {
   public:
     /// Accepts links from `dialler`. `port`: 0 for any.

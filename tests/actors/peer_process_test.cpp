@@ -1,8 +1,10 @@
 // Peers that stop, die, or are not what they should be.
+#include "runtime/resilience/breakers.hpp"
 #include "tests/actors/nodes.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -47,6 +49,32 @@ class SilentPort {
 };
 
 const links::ControlOptions kLinks = NodeOptions{}.links;
+
+/// The breakers of a node, which trip at three failures in a row.
+struct Guards {
+    explicit Guards(Duration open_for) : breakers(settings(open_for), events) {}
+
+    static resilience::BreakerSettings settings(Duration open_for) {
+        resilience::BreakerSettings settings;
+        settings.usual.failures_consecutive = 3;
+        settings.usual.open_for = open_for;
+        return settings;
+    }
+    NodeOptions options(std::uint32_t heartbeat_timeout_ms) {
+        NodeOptions options;
+        options.links.breakers = &breakers;
+        options.links.heartbeat_timeout_ms = heartbeat_timeout_ms;
+        return options;
+    }
+    breaker::State echo() const { return breakers.find("site-b/echo")->state; }
+    std::size_t count(const std::string& event) const {
+        const auto all = events.since(0, kEventsKept);
+        return static_cast<std::size_t>(std::ranges::count(all, event, &Event::name));
+    }
+
+    EventRing events;
+    resilience::Breakers breakers;
+};
 
 } // namespace
 
@@ -105,6 +133,69 @@ TEST_CASE("a stopped peer is reported down by the heartbeat timeout, and comes b
     process.signal(SIGCONT);
     CHECK(a.until_up("site-b"));
     CHECK(a.ask("site-b", "echo", to_bytes("again")) == to_bytes("again"));
+}
+
+TEST_CASE("a stopped peer trips the breaker of what is asked of it, which closes once the peer goes on") {
+    TempDir home;
+    Guards guards(100ms);
+    const auto options = guards.options(600'000); // the link itself takes it for alive all along
+    PeerProcess process(home, "site-b", "site-a", options.links);
+    Node a{home, "site-a", {process.as_peer("site-b")}, options};
+    REQUIRE(a.until_up("site-b"));
+    REQUIRE(a.ask("site-b", "echo", to_bytes("before")));
+    process.signal(SIGSTOP);
+    for (int i = 0; i < 3; ++i)
+        CHECK(a.ask("site-b", "echo", {}, 50ms).error().code == Errc::deadline_exceeded);
+    CHECK(guards.echo() == breaker::State::open);
+    const auto refused = a.ask("site-b", "echo", {}, 1h); // refused at once: an hour is not waited for
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::unavailable);
+    CHECK(refused.error().message.starts_with("breaker site-b/echo is "));
+    process.signal(SIGCONT);
+    CHECK(a.eventually([&] {
+        return a.ask("site-b", "echo", to_bytes("again")) == to_bytes("again") &&
+               guards.echo() == breaker::State::closed;
+    }));
+    CHECK(guards.count("breaker_tripped") == 1);
+    CHECK(guards.count("breaker_closed") == 1);
+}
+
+TEST_CASE("a link that comes up lets open breakers of its peer try at once, however long they had to wait") {
+    TempDir home;
+    Guards guards(1h);
+    const auto options = guards.options(kLinks.heartbeat_timeout_ms);
+    PeerProcess process(home, "site-b", "site-a", options.links);
+    Node a{home, "site-a", {process.as_peer("site-b")}, options};
+    REQUIRE(a.until_up("site-b"));
+    process.signal(SIGSTOP);
+    for (int i = 0; i < 3; ++i)
+        CHECK_FALSE(a.ask("site-b", "echo", {}, 10ms));
+    CHECK(guards.echo() == breaker::State::open);
+    REQUIRE(a.until_down("site-b"));
+    process.signal(SIGCONT);
+    REQUIRE(a.until_up("site-b"));
+    CHECK(guards.echo() == breaker::State::half_open);
+    CHECK(a.ask("site-b", "echo", to_bytes("one")) == to_bytes("one"));
+    CHECK(a.ask("site-b", "echo", to_bytes("two")) == to_bytes("two"));
+    CHECK(guards.echo() == breaker::State::closed);
+}
+
+TEST_CASE("neither a peer that is known to be down nor one that says 'try again' trips a breaker") {
+    TempDir home;
+    Guards guards(1h);
+    PeerProcess process(home, "site-b", "site-a", kLinks);
+    Node a{home, "site-a", {process.as_peer("site-b")}, guards.options(kLinks.heartbeat_timeout_ms)};
+    REQUIRE(a.until_up("site-b"));
+    for (int i = 0; i < 10; ++i)
+        CHECK(a.ask("site-b", "restarting", {}).error().code == Errc::unavailable);
+    CHECK(guards.breakers.find("site-b/restarting")->state == breaker::State::closed);
+    REQUIRE(a.ask("site-b", "echo", {}));
+    process.kill();
+    REQUIRE(a.until_down("site-b"));
+    for (int i = 0; i < 10; ++i)
+        CHECK(a.ask("site-b", "echo", {}).error().message.starts_with("site-b is down"));
+    CHECK(guards.echo() == breaker::State::closed);
+    CHECK(guards.count("breaker_tripped") == 0);
 }
 
 TEST_CASE("an idle healthy link stays up for many heartbeat timeouts") {

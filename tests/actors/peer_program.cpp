@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
     }
     (*links)->serve_function("echo",
                              [](const links::PeerRequest& request) -> Result<Bytes> { return request.body; });
+    (*links)->serve("restarting", "nobody/0");
     (*links)->serve_function("hold", [ended](const links::PeerRequest&) -> Result<Bytes> {
         ended.wait();
         return Bytes{};

@@ -113,9 +113,15 @@ class Facade final : public ControlLinks {
         // Counted first, so that even the refusals that wait to be delivered are.
         auto completion = std::make_shared<Completion>(
             std::move(done), load == loads_.end() ? nullptr : load->second, body.size());
+        if (refusal && options_.breakers != nullptr) {
+            if (auto call = options_.breakers->enter(peer, service))
+                completion->guard(std::move(*call));
+            else
+                refusal = std::unexpected(call.error());
+        }
         if (!refusal) {
             return post([completion, error = refusal.error()](Gateway&) {
-                completion->finish(std::unexpected(error));
+                completion->finish(std::unexpected(error), Fate::not_sent);
             });
         }
         const Duration longest = milliseconds(wire::control::kDeadlineMsMax);

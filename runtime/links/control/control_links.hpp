@@ -17,6 +17,11 @@
 // expires is ended, and comes back at once if the peer has a new one: a certificate's time bounds the trust
 // in it, for connections that last as well.
 //
+// Breakers: what counts against a peer's service is a request that was sent and got no answer, or one of a
+// service that is broken. A peer that is known to be down fails at once anyway, and one that answers
+// "restarting, try again" keeps nobody waiting: these count as nothing. A link that comes up lets open
+// breakers of its peer try at once.
+//
 // Peers going up and down are events ("peer_up", "peer_down", "peer_refused") and reach subscribers in order.
 #pragma once
 
@@ -25,6 +30,7 @@
 #include "runtime/base/events.hpp"
 #include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
+#include "runtime/resilience/breakers.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -68,7 +74,8 @@ struct ControlPeer {
 };
 
 struct ControlOptions {
-    chaos::LinkFaults* faults = nullptr; ///< Injected ones; null: there can be none.
+    chaos::LinkFaults* faults = nullptr;      ///< Injected ones; null: there can be none.
+    resilience::Breakers* breakers = nullptr; ///< Of the services of each peer; null: there are none.
     std::string listen_host = "127.0.0.1";
     std::uint16_t listen_port = 0; ///< 0: any; see port().
     std::uint32_t heartbeat_interval_ms = 500;
@@ -115,8 +122,8 @@ class ControlLinks {
     /// The same for a function; it runs on a worker thread and may block up to the request's deadline.
     virtual void serve_function(const std::string& service, Server server) = 0;
 
-    /// Sends `body` to `service` on `peer`. A peer that is down fails at once with Errc::unavailable; an
-    /// Error that the serving side answers arrives as that error.
+    /// Sends `body` to `service` on `peer`. A peer that is down, and a service whose breaker is open, fail at
+    /// once with Errc::unavailable; an Error that the serving side answers arrives as that error.
     virtual void request(const NodeName& peer, const std::string& service, Bytes body, Duration deadline,
                          const WorkloadId& trace, Done done) = 0;
 

@@ -42,6 +42,14 @@ void guarded(Call call) {
     }
 }
 
+void report_to_breaker(resilience::Call& call, const Result<Bytes>& result, Fate fate) {
+    if (result) return call.succeeded();
+    // Whoever says himself that he cannot serve right now is there, and keeps nobody waiting.
+    const bool is_back_soon = fate == Fate::answered && result.error().code == Errc::unavailable;
+    if (fate == Fate::not_sent || is_back_soon) return call.report(breaker::Outcome::ignored);
+    call.failed(result.error());
+}
+
 std::string why_lost(const caf::error& reason) {
     return reason == caf::exit_reason::remote_link_unreachable ? "the connection was lost"
                                                                : "its control gateway ended";
@@ -58,9 +66,10 @@ Completion::Completion(ControlLinks::Done done, std::shared_ptr<Load> load, std:
 
 Completion::~Completion() { finish(fail(Errc::cancelled, "this node's control links have ended")); }
 
-void Completion::finish(Result<Bytes> result) {
+void Completion::finish(Result<Bytes> result, Fate fate) {
     const auto done = std::exchange(done_, nullptr);
     if (!done) return;
+    report_to_breaker(call_, result, fate);
     if (load_) {
         load_->requests.fetch_sub(1, std::memory_order_relaxed);
         load_->bytes.fetch_sub(bytes_, std::memory_order_relaxed);
@@ -338,6 +347,8 @@ void Gateway::announce(Peer& peer, PeerLink::Change change) {
             request.done->finish(std::unexpected(error));
         }
     }
+    // Before those who wait for the peer learn of it: what they then send must pass.
+    if (up && setup_.options.breakers != nullptr) setup_.options.breakers->peer_up(name);
     for (const auto& watcher : watchers_)
         guarded([&] { watcher(state); });
 }

@@ -41,6 +41,9 @@ struct Load {
     std::atomic<std::size_t> bytes{0};
 };
 
+/// How far a request came, for the breaker of its service.
+enum class Fate : std::uint8_t { not_sent, unanswered, answered };
+
 /// A callback that is called exactly once, come what may: also when what holds it is dropped, as a mailbox is
 /// at its end.
 class Completion {
@@ -51,12 +54,15 @@ class Completion {
     Completion(const Completion&) = delete;
     Completion& operator=(const Completion&) = delete;
 
-    void finish(Result<Bytes> result);
+    /// The breaker's permission for this request.
+    void guard(resilience::Call call) { call_ = std::move(call); }
+    void finish(Result<Bytes> result, Fate fate = Fate::unanswered);
 
   private:
     ControlLinks::Done done_;
     std::shared_ptr<Load> load_;
     std::size_t bytes_;
+    resilience::Call call_;
 };
 
 /// Who serves a service: the actor at a path, or a function on a worker thread.

@@ -129,12 +129,14 @@ void Gateway::begin_request(const NodeName& name, const std::string& service, By
     if (!peer.link.up()) {
         return done->finish(fail(Errc::unavailable,
                                  fmt::format("{} is down: {}", name, setup_.board->peer(name).problem),
-                                 "try again when it is up; see `dwcp-shell -c nodes`"));
+                                 "try again when it is up; see `dwcp-shell -c nodes`"),
+                            Fate::not_sent);
     }
     const Duration left = deadline - now();
     if (left <= Duration::zero()) {
         return done->finish(
-            fail(Errc::deadline_exceeded, "the deadline passed before the request was sent", "try again"));
+            fail(Errc::deadline_exceeded, "the deadline passed before the request was sent", "try again"),
+            Fate::not_sent);
     }
     const auto left_ms = std::chrono::ceil<milliseconds>(left).count();
     const auto deadline_ms =
@@ -157,7 +159,8 @@ void Gateway::send_disturbed(Peer& peer, control::Request request, const Workloa
                           left = left - verdict.delay, done = std::move(done)]() mutable {
         if (peer.link.is_current(attempt, PeerLink::State::up))
             return send_undisturbed(peer, std::move(request), trace, left, std::move(done));
-        done->finish(fail(Errc::unavailable, peer.config.name + " is down", "try again when it is up"));
+        done->finish(fail(Errc::unavailable, peer.config.name + " is down", "try again when it is up"),
+                     Fate::not_sent);
     });
 }
 
@@ -211,9 +214,9 @@ void Gateway::take_answer(Peer& peer, std::uint64_t attempt, std::uint64_t seque
         state.rtt_ms = std::chrono::duration<double, std::milli>(took).count();
     });
     if (auto* body = std::get_if<Bytes>(&envelope->content))
-        request.mapped().done->finish(std::move(*body));
+        request.mapped().done->finish(std::move(*body), Fate::answered);
     else
-        request.mapped().done->finish(std::unexpected(std::get<Error>(envelope->content)));
+        request.mapped().done->finish(std::unexpected(std::get<Error>(envelope->content)), Fate::answered);
 }
 
 void Gateway::give_up(Peer& peer, std::uint64_t attempt, std::uint64_t sequence, const Error& error) {

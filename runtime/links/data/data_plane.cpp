@@ -148,6 +148,10 @@ void Plane::add_peer(const DataPeer& peer) {
     // Posted under the lock: whoever finds the gate posts behind this.
     const std::lock_guard lock(gates_mutex_);
     if (!gates_.emplace(peer.name, outstanding).second) return; // known already
+    if (core_.options.breakers != nullptr) {
+        for (const auto kind : {wire::FrameKind::block, wire::FrameKind::sync, wire::FrameKind::fetch})
+            core_.options.breakers->add(peer.name, operation_of(kind));
+    }
     (void)core_.loop.post([this, peer, address = std::move(address), outstanding] {
         core_.congestion[peer.name] = peer.congestion;
         const auto take = [this](std::shared_ptr<ClientStream> stream) { adopt(std::move(stream)); };
@@ -253,6 +257,12 @@ void Plane::submit(const NodeName& peer, RequestPtr request) {
     auto entered = enter(peer);
     if (!entered) return fail_with(core_.work, std::move(request), std::move(entered.error()));
     request->outstanding = std::move(*entered);
+    const auto operation = operation_of(request->kind);
+    if (core_.options.breakers != nullptr && !operation.empty()) {
+        auto call = core_.options.breakers->enter(peer, operation);
+        if (!call) return fail_with(core_.work, std::move(request), std::move(call.error()));
+        request->call = std::move(*call);
+    }
     const auto held = std::make_shared<RequestPtr>(std::move(request));
     const bool posted = core_.loop.post([this, peer, held] { peers_.at(peer)->submit(std::move(*held)); });
     if (!posted) fail_with(core_.work, std::move(*held), {Errc::cancelled, "the data plane is stopping", ""});

@@ -7,7 +7,9 @@
 // the peer has none before its deadline.
 //
 // Bounds: a peer's queue holds at most `queue_blocks_max` requests; above it send_block() answers
-// Errc::resource_exhausted at once. A receiver grants credits in blocks per stream and never buffers more.
+// Errc::resource_exhausted at once. Where the breaker of a peer's send_block, sync or fetch is open, that
+// fails at once with Errc::unavailable; the first stream to a peer that comes up lets its breakers try again.
+// A receiver grants credits in blocks per stream and never buffers more.
 //
 // Handshake: both ends prove their Ed25519 key over a transcript of both nonces, cluster id, names,
 // incarnations and wire version; another cluster, an unknown key or an older wire version is refused, and
@@ -25,6 +27,7 @@
 #include "runtime/base/events.hpp"
 #include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
+#include "runtime/resilience/breakers.hpp"
 #include "runtime/tls/context.hpp"
 
 #include <cstdint>
@@ -58,7 +61,8 @@ struct DataPeer {
 };
 
 struct DataPlaneOptions {
-    chaos::LinkFaults* faults = nullptr; ///< Injected ones; null: there can be none.
+    chaos::LinkFaults* faults = nullptr;      ///< Injected ones; null: there can be none.
+    resilience::Breakers* breakers = nullptr; ///< Of what is asked of each peer; null: there are none.
     std::string listen_host = "127.0.0.1";
     std::uint16_t listen_port = 0; ///< 0: any; see port().
     std::uint32_t streams_min = 1;

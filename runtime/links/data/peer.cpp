@@ -107,6 +107,7 @@ void Peer::on_stream_up(ClientStream&) {
     last_problem_.clear();
     if (was_up_) return;
     was_up_ = true;
+    if (core_.options.breakers != nullptr) core_.options.breakers->peer_up(name());
     core_.events.record("data_peer_up", name(), {{"congestion", congestion_now_}});
 }
 
@@ -145,6 +146,7 @@ void Peer::give_back(RequestPtr request) {
 void Peer::succeed(RequestPtr request, Value value) {
     failures_ = 0;
     --*request->outstanding;
+    request->call.succeeded();
     core_.work.run_callback([request = std::move(request), value = std::move(value)]() mutable {
         std::visit(
             [&](auto& done) {

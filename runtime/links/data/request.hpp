@@ -4,6 +4,7 @@
 #include "protocols/wire/frame.hpp"
 #include "runtime/links/data/data_plane.hpp"
 #include "runtime/links/data/work_queue.hpp"
+#include "runtime/resilience/breakers.hpp"
 
 #include <atomic>
 #include <memory>
@@ -24,8 +25,12 @@ struct Request {
     TimePoint deadline{};
     bool sent = false; ///< At least once.
     std::variant<DataPlane::Done, DataPlane::Missing, DataPlane::Fetched> done;
+    resilience::Call call; ///< Of the operation's breaker; of nothing if it was refused before that.
     std::shared_ptr<Outstanding> outstanding; ///< Where it is counted; null if it was refused before that.
 };
+
+/// As its breaker is called; empty: it has none. An echo is itself the question whether the peer is there.
+std::string_view operation_of(wire::FrameKind kind);
 
 using RequestPtr = std::unique_ptr<Request>;
 

@@ -70,8 +70,9 @@ class Model {
 
     void hint(Wide now) {
         turn_back(now);
+        if (state == State::closed || forced != Forced::no) return;
         hinted = options_.open_for.count() / kHintedOpenShare;
-        if (state == State::open && forced == Forced::no) enter(State::half_open, now);
+        if (state == State::open) enter(State::half_open, now);
     }
 
     void force(Forced how, Wide now) {
