@@ -68,7 +68,11 @@ class Against {
     double mixture_ = 0;
 };
 
-double budget_of(double confidence) { return -std::log(1 - std::clamp(confidence, 0.5, 1 - 1e-12)); }
+double budget_of(double confidence) {
+    constexpr double kWithoutOne = 0.99;
+    if (std::isnan(confidence)) confidence = kWithoutOne;
+    return -std::log(1 - std::clamp(confidence, 0.5, 1 - 1e-12));
+}
 
 /// The end of the interval between `inside` and `outside`.
 double edge(const Against& against, double inside, double outside, double budget) {

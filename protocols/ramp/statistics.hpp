@@ -10,7 +10,7 @@
 // A quantile is a rate: "p99 is at most x" says "at most 1 % is slower than x". Intervals of quantiles are
 // therefore the order statistics that the same sequence leaves (Howard and Ramdas 2022), not a bootstrap. At
 // one look a bootstrap's interval of a p99 ratio is about right and half as wide; looked at while the window
-// grows, it loses the truth many times too often (tests/unit/ramp/coverage_test.cpp measures both).
+// grows, it loses the truth many times too often (tests/unit/ramp_judge/coverage_test.cpp measures both).
 //
 // Two releases are compared by the pairs that both sequences together leave: the product of the two ratios is
 // again one that Ville's inequality bounds, and it is narrower than the difference of two intervals.
