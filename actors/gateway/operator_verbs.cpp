@@ -307,6 +307,39 @@ std::vector<OperatorVerb> chaos() {
     };
 }
 
+std::vector<OperatorVerb> breakers() {
+    const Parameter breaker{"breaker", "body", "PEER/OPERATION, as `breaker list` names it.", true};
+    const std::string answer = "The `breaker`, as in `GET /v1/breakers`; with `dry_run` as it is now.";
+    return {
+        question(
+            "breaker.list", "/v1/breakers",
+            {"The circuit breakers of a node, one for each peer and operation: `send_block`, `sync` and "
+             "`fetch` of the data link, and the services that are asked over the control link.",
+             "`breakers`: each `name` (PEER/OPERATION), `peer`, `operation`, `state` (0 closed, 1 half-open, "
+             "2 open), `state_name`, `forced` (`no`, `open` or `closed`), `reason` (of the last trip or "
+             "force), `last_error`, `failures_in_a_row`, `window` (`calls`, `failures`, `slow`), `probes`, "
+             "`probes_max`, `trips`, `probes_in_ms` (while open), `since_ms` (of the last change).",
+             "/v1/breakers?peer=site-b"},
+            {{"peer", "query", "Only those of this peer."}}),
+        command(
+            "breaker.force-open", "/v1/breakers/force-open", Role::operator_,
+            {"Holds a breaker open: nothing of this operation is tried on the peer until `breaker reset` or "
+             "the node's restart.",
+             answer, R"({"breaker": "site-b/send_block", "reason": "its disk is replaced"})"},
+            {breaker}, true),
+        command(
+            "breaker.force-closed", "/v1/breakers/force-closed", Role::operator_,
+            {"Holds a breaker closed: everything is tried, whatever becomes of it, until `breaker reset` or "
+             "the node's restart.",
+             answer, R"({"breaker": "site-b/send_block", "reason": "it trips for nothing"})"},
+            {breaker}, true),
+        command("breaker.reset", "/v1/breakers/reset", Role::operator_,
+                {"Closes a breaker, forgets what it has counted, and ends a force.", answer,
+                 R"({"breaker": "site-b/send_block"})"},
+                {breaker}),
+    };
+}
+
 std::vector<OperatorVerb> backups() {
     const std::string entry = "id, set (of a cluster's backup), node, version, created_ms, files, bytes, "
                               "pause_ms (how long writers waited), lanes (where each one ended).";
@@ -335,7 +368,8 @@ std::vector<OperatorVerb> backups() {
 
 std::vector<OperatorVerb> all_verbs() {
     std::vector<OperatorVerb> all;
-    for (auto part : {observation(), actors(), whole_node(), configuration(), audit(), backups(), chaos()})
+    for (auto part :
+         {observation(), actors(), whole_node(), configuration(), audit(), breakers(), backups(), chaos()})
         std::ranges::move(part, std::back_inserter(all));
     for (OperatorVerb& verb : all)
         add_common(verb);

@@ -108,12 +108,14 @@ std::string question_path(const OperatorVerb& verb, json args) {
     return path;
 }
 
-/// What has to be typed again: the actor as it was named, the peer, or the node that the verb is for.
+/// What has to be typed again: the actor as it was named, the breaker, the peer, or the node that the verb is
+/// for.
 Outcome<std::string> target_of(Context& context, const Typed& typed) {
     const std::string node = typed.text("node");
     if (const std::string path = typed.text("path"); !path.empty())
         return node.empty() ? path : node + ":" + path;
-    if (const std::string peer = typed.text("peer"); !peer.empty()) return peer;
+    for (const char* named : {"breaker", "peer"})
+        if (const std::string name = typed.text(named); !name.empty()) return name;
     if (!node.empty()) return node;
     const auto status = context.client.get("/v1/status");
     if (!status) return std::unexpected(status.error());

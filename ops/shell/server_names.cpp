@@ -43,6 +43,7 @@ Names ServerNames::names(const std::string& kind, const std::string& prefix) {
     if (kind == "[NODE:]PATH") return actors(prefix);
     if (kind == "KEY" || kind == "PREFIX") return objects(prefix);
     if (kind == "FILE") return files(prefix);
+    if (kind == "BREAKER") return {members(list_at(ask("/v1/breakers"), "breakers"), "name")};
     if (kind == "CONFIG-KEY") return {members(list_at(ask("/v1/config"), "keys"), "key")};
     return {};
 }

@@ -86,6 +86,18 @@ struct NodeConfig {
     std::uint32_t request_timeout_ms = 0;
     std::uint32_t worker_threads = 0;
 
+    // [breaker]
+    std::uint32_t breaker_failures_consecutive = 0; ///< 0: never for that.
+    std::uint32_t breaker_open_ms = 0;
+    std::uint32_t breaker_lane_open_ms = 0;
+    std::uint32_t breaker_successes_to_close = 0;
+    std::uint32_t breaker_probes_max = 0;
+    std::uint32_t breaker_window_ms = 0;
+    std::uint32_t breaker_calls_min = 0;
+    std::uint32_t breaker_failure_pct = 0; ///< 0: never for that.
+    std::uint32_t breaker_slow_call_ms = 0;
+    std::uint32_t breaker_slow_pct = 0; ///< 0: never for that.
+
     // [manager]
     std::uint32_t requests_per_s = 0;
     std::uint32_t requests_burst = 0;

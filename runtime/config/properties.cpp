@@ -158,6 +158,37 @@ Table links() {
     };
 }
 
+Table breakers() {
+    using C = NodeConfig;
+    return {
+        live(
+            number("breaker.failures_consecutive", &C::breaker_failures_consecutive, 5, "calls", {0, 1'000},
+                   "Failures in a row after which what is asked of a peer is not tried any more for a while; "
+                   "0: never for that.")),
+        live(number("breaker.open_ms", &C::breaker_open_ms, 30'000, "ms", {100, 3'600'000},
+                    "How long an open breaker refuses before it lets probes through; at once when the peer's "
+                    "link comes up.")),
+        live(number("breaker.lane_open_ms", &C::breaker_lane_open_ms, 1'000, "ms", {100, 3'600'000},
+                    "The same for what lanes ask of each other: commits must not wait for long.")),
+        live(number("breaker.successes_to_close", &C::breaker_successes_to_close, 2, "calls", {1, 1'000},
+                    "Probes that must succeed in a row before a breaker closes.")),
+        live(number("breaker.probes_max", &C::breaker_probes_max, 2, "calls", {1, 1'000},
+                    "Probes under way at a time while a breaker is half-open.")),
+        live(number("breaker.window_ms", &C::breaker_window_ms, 10'000, "ms", {100, 3'600'000},
+                    "Time over which the shares of failed and of slow calls are counted.")),
+        live(number("breaker.calls_min", &C::breaker_calls_min, 20, "calls", {1, 1'000'000},
+                    "Calls in that time below which no share trips a breaker.")),
+        live(number("breaker.failure_pct", &C::breaker_failure_pct, 50, "%", {0, 100},
+                    "Share of failed calls that trips a breaker; 0: never for that.")),
+        live(number("breaker.slow_call_ms", &C::breaker_slow_call_ms, 5'000, "ms", {1, 3'600'000},
+                    "Time from which on a call counts as slow.")),
+        live(number(
+            "breaker.slow_pct", &C::breaker_slow_pct, 0, "%", {0, 100},
+            "Share of slow calls that trips a breaker; 0: never for that, since a link that is full is "
+            "slow and works.")),
+    };
+}
+
 Table systems() {
     using C = NodeConfig;
     return {
@@ -240,6 +271,7 @@ const std::vector<Property<NodeConfig>>& node_properties() {
     static const Table table = [] {
         Table all = who_and_where();
         append(all, links());
+        append(all, breakers());
         append(all, systems());
         return all;
     }();

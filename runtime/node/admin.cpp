@@ -59,6 +59,7 @@ Admin::Admin(AdminServices services) : services_(std::move(services)) {
     add_audit_verbs(verbs_, services_);
     add_config_verbs(verbs_, services_);
     add_node_verbs(verbs_, services_);
+    add_breaker_verbs(verbs_, services_);
     add_chaos_verbs(verbs_, services_);
     add_bundle_verb(verbs_, services_);
     add_trace_verbs(verbs_, services_);

@@ -21,9 +21,9 @@ namespace {
 using nlohmann::json;
 
 /// Verbs whose answers go in, and with how much of a list.
-constexpr const char* kAnswers[] = {"status",      "nodes",        "tree",         "health",
-                                    "mailbox.top", "events",       "config.show",  "config.diff",
-                                    "audit.list",  "audit.verify", "chaos.status", "backup.list"};
+constexpr const char* kAnswers[] = {
+    "status",      "nodes",      "tree",         "health",       "mailbox.top",  "events",     "config.show",
+    "config.diff", "audit.list", "audit.verify", "breaker.list", "chaos.status", "backup.list"};
 constexpr std::uint64_t kListed = 1000;
 
 std::string text(const json& value) {

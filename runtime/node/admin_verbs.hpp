@@ -18,6 +18,7 @@
 #include "runtime/identity/identity.hpp"
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/links/data/data_plane.hpp"
+#include "runtime/resilience/breakers.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/tls/context.hpp"
 
@@ -52,6 +53,7 @@ struct AdminServices {
     Deadlines& deadlines;
     chaos::Faults& faults;
     chaos::LinkFaults& link_faults;
+    resilience::Breakers& breakers;
     std::shared_ptr<std::atomic<bool>> draining;
     std::shared_ptr<const std::atomic<bool>> ending; ///< The process was told to end.
     std::uint32_t manager_instances = 0;
@@ -70,6 +72,7 @@ void add_event_verbs(VerbTable& verbs, const AdminServices& services);
 void add_audit_verbs(VerbTable& verbs, const AdminServices& services);
 void add_config_verbs(VerbTable& verbs, const AdminServices& services);
 void add_node_verbs(VerbTable& verbs, const AdminServices& services);
+void add_breaker_verbs(VerbTable& verbs, const AdminServices& services);
 void add_chaos_verbs(VerbTable& verbs, const AdminServices& services);
 /// Asks the others: `verbs` must stay where it is.
 void add_bundle_verb(VerbTable& verbs, const AdminServices& services);

@@ -21,6 +21,7 @@
 #include "runtime/node/admin_backup.hpp"
 #include "runtime/node/admin_trace.hpp"
 #include "runtime/node/backups.hpp"
+#include "runtime/node/breaker_settings.hpp"
 #include "runtime/node/health.hpp"
 #include "runtime/node/health_watch.hpp"
 #include "runtime/node/live_config.hpp"
@@ -114,6 +115,7 @@ class RunningNode final : public Node {
     Deadlines deadlines_;
     chaos::LinkFaults link_faults_{static_cast<std::uint64_t>(unix_now_ms())};
     chaos::Faults faults_{deadlines_, events_};
+    resilience::Breakers breakers_{breaker_settings(config_), events_};
     identity::Identity identity_;
     std::string operator_token_;
     std::shared_ptr<tls::Context> tls_; ///< Null: plain text, on loopback only.
@@ -227,6 +229,7 @@ void RunningNode::join_links() {
                              .heartbeat_timeout_ms = config_.heartbeat_timeout_ms});
     links::DataPlaneOptions data;
     data.faults = &link_faults_;
+    data.breakers = &breakers_;
     data.listen_host = config_.data.host;
     data.listen_port = config_.data.port;
     data.streams_min = config_.streams_min;
@@ -246,6 +249,7 @@ void RunningNode::join_links() {
     }
     links::ControlOptions control;
     control.faults = &link_faults_;
+    control.breakers = &breakers_;
     control.listen_host = config_.control.host;
     control.listen_port = config_.control.port;
     control.heartbeat_interval_ms = config_.heartbeat_interval_ms;
@@ -325,6 +329,8 @@ std::unique_ptr<BackupService> RunningNode::backups() {
 }
 
 void RunningNode::grow_tree() {
+    live_.on_change(
+        [this](const config::NodeConfig& config) { breakers_.change_settings(breaker_settings(config)); });
     live_.on_change([before = config_.log_level](const config::NodeConfig& config) mutable {
         // Only a change of the file's: a level that an operator set for a time stays else.
         if (std::exchange(before, config.log_level) != config.log_level) log::set_level(config.log_level);
@@ -345,6 +351,7 @@ void RunningNode::grow_tree() {
                                                    deadlines_,
                                                    faults_,
                                                    link_faults_,
+                                                   breakers_,
                                                    draining_,
                                                    told_to_end_,
                                                    config_.manager_instances,
