@@ -1,10 +1,11 @@
 // Small texts and files that come from outside: request targets and ranges, certificate names, endpoints,
-// audit records and heads, a backup's list of files. The first byte chooses.
+// audit records and heads, a backup's list of files, recordings of a ramp. The first byte chooses.
 #include "actors/gateway/range.hpp"
 #include "runtime/audit/record.hpp"
 #include "runtime/backup/backup.hpp"
 #include "runtime/config/rules.hpp"
 #include "runtime/http/url.hpp"
+#include "runtime/release/observation_json.hpp"
 #include "runtime/tls/certificate.hpp"
 
 #include <cstdlib>
@@ -54,8 +55,18 @@ void backup_manifest(std::string_view text) {
     require(reparsed.has_value() && backup::to_json(*reparsed) == again);
 }
 
-constexpr void (*kParsers[])(std::string_view) = {request_target, range,        certificate_name,
-                                                  endpoint,       audit_record, backup_manifest};
+void recording(std::string_view text) {
+    const auto parsed = release::parse_recording(text, "recording");
+    if (!parsed) return;
+    for (const ramp::Observation& seen : parsed->observations) {
+        const std::string line = release::observation_line(seen);
+        const auto again = release::parse_observation(line);
+        require(again.has_value() && release::observation_line(*again) == line);
+    }
+}
+
+constexpr void (*kParsers[])(std::string_view) = {request_target, range,           certificate_name, endpoint,
+                                                  audit_record,   backup_manifest, recording};
 
 } // namespace
 
