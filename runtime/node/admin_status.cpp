@@ -102,6 +102,15 @@ json this_node(const AdminServices& services) {
 }
 
 json data_link(const links::PeerDataStatus& link) {
+    json pools = json::array();
+    for (const auto& pool : link.pools) {
+        pools.push_back({{"pool", links::to_string(pool.pool)},
+                         {"up", pool.up},
+                         {"streams", pool.streams},
+                         {"streams_wanted", pool.streams_wanted},
+                         {"queued", pool.queued},
+                         {"reason", pool.reason}});
+    }
     return {{"up", link.up},
             {"streams", link.streams},
             {"streams_wanted", link.streams_wanted},
@@ -113,7 +122,8 @@ json data_link(const links::PeerDataStatus& link) {
             {"bytes_sent", link.bytes_sent},
             {"bytes_received", link.bytes_received},
             {"queued", link.queued},
-            {"bad_frames", link.bad_frames}};
+            {"bad_frames", link.bad_frames},
+            {"pools", std::move(pools)}};
 }
 
 json nodes(const AdminServices& services) {

@@ -28,8 +28,8 @@ inline constexpr milliseconds kRepeatRefusalAfter{30'000};
 /// Names whose refusals are told in that time; a stranger can make names up.
 inline constexpr std::size_t kRefusalsKept = 64;
 
-/// Streams that one peer may have open to this node: far above any sensible streams_max.
-inline constexpr std::uint32_t kServerStreamsPerPeerMax = 64;
+/// Streams that one peer may have open to this node: above what streams_max allows and the pool of one.
+inline constexpr std::uint32_t kServerStreamsPerPeerMax = 72;
 
 struct Core {
     Core(const DataPlaneOptions& options_in, const identity::Identity& self_in,

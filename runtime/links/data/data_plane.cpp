@@ -41,21 +41,24 @@ class Plane final : public DataPlane {
     std::uint16_t port() const override { return port_; }
     void add_peer(const DataPeer& peer) override;
     void send_block(const NodeName& peer, const EncodedBlock& block, const WorkloadId& workload,
-                    TimePoint deadline, Done done) override;
+                    TimePoint deadline, Done done, Pool pool) override;
     void sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
-              TimePoint deadline, Missing done) override;
-    void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) override;
+              TimePoint deadline, Missing done, Pool pool) override;
+    void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done,
+               Pool pool) override;
     void echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) override;
     void redial(const NodeName& peer) override;
     std::vector<PeerDataStatus> status() const override;
     void drain() override { draining_ = true; }
 
   private:
-    using Gates = std::map<NodeName, std::shared_ptr<Outstanding>>;
+    using PoolKey = std::pair<NodeName, Pool>;
+    using Gates = std::map<PoolKey, std::shared_ptr<Outstanding>>;
 
     // Any thread.
-    void submit(const NodeName& peer, RequestPtr request);
-    Result<std::shared_ptr<Outstanding>> enter(const NodeName& peer);
+    void submit(const NodeName& peer, Pool pool, RequestPtr request);
+    Result<std::shared_ptr<Outstanding>> enter(const NodeName& peer, Pool pool);
+    std::string guarded(wire::FrameKind kind, Pool pool) const;
 
     // I/O thread.
     void run();
@@ -85,7 +88,7 @@ class Plane final : public DataPlane {
                                                        "Connections closed at once: too many are open.");
     bool accepting_ = true;
     TimePoint sampled_at_{};
-    std::map<NodeName, std::unique_ptr<Peer>> peers_;
+    std::map<PoolKey, std::unique_ptr<Peer>> peers_; ///< A pool of streams each.
     std::unordered_map<Stream*, std::shared_ptr<Stream>> streams_;
     std::thread thread_;
 };
@@ -100,6 +103,21 @@ std::vector<std::size_t> budgets(const Streams& ready, FlowOf flow_of) {
     for (const auto& item : ready)
         out.push_back(std::max(kTurnBytesMin, kTurnBytes / count[flow_of(item)]));
     return out;
+}
+
+void add_pool(PeerDataStatus& peer, PoolStatus pool) {
+    const bool first = peer.pools.empty();
+    const double streams = peer.streams + pool.streams;
+    if (streams > 0) peer.rtt_ms = (peer.rtt_ms * peer.streams + pool.rtt_ms * pool.streams) / streams;
+    peer.up = pool.up && (first || peer.up);
+    peer.streams += pool.streams;
+    peer.streams_wanted += pool.streams_wanted;
+    peer.queued += pool.queued;
+    peer.delivery_rate_bps += pool.delivery_rate_bps;
+    peer.loss_ratio = std::max(peer.loss_ratio, pool.loss_ratio);
+    // Of the controller, which the last pool has, unless another one has trouble.
+    if (first || peer.up || !pool.up) peer.reason = pool.reason;
+    peer.pools.push_back(std::move(pool));
 }
 
 /// Where `host` is, if this data plane may go there.
@@ -144,26 +162,28 @@ void Plane::add_peer(const DataPeer& peer) {
     auto address = permitted("the data address of " + peer.name, peer.host, peer.port, core_.options);
     if (!address)
         log::warn("data_peer_address", {{"peer", peer.name}, {"message", address.error().render()}});
-    auto outstanding = std::make_shared<Outstanding>(0);
     // Posted under the lock: whoever finds the gate posts behind this.
     const std::lock_guard lock(gates_mutex_);
-    if (!gates_.emplace(peer.name, outstanding).second) return; // known already
-    if (core_.options.breakers != nullptr) {
-        for (const auto kind : {wire::FrameKind::block, wire::FrameKind::sync, wire::FrameKind::fetch})
-            core_.options.breakers->add(peer.name, operation_of(kind));
+    for (const Pool pool : core_.options.pools) {
+        auto outstanding = std::make_shared<Outstanding>(0);
+        if (!gates_.emplace(PoolKey{peer.name, pool}, outstanding).second) return; // known already
+        if (core_.options.breakers != nullptr) {
+            for (const auto kind : {wire::FrameKind::block, wire::FrameKind::sync, wire::FrameKind::fetch})
+                core_.options.breakers->add(peer.name, guarded(kind, pool));
+        }
+        (void)core_.loop.post([this, peer, pool, address, outstanding] {
+            core_.congestion[peer.name] = peer.congestion;
+            const auto take = [this](std::shared_ptr<ClientStream> stream) { adopt(std::move(stream)); };
+            auto& added = peers_[{peer.name, pool}];
+            added = std::make_unique<Peer>(core_, peer, pool, address, outstanding, take);
+            added->on_tick(); // dials now
+            core_.status_changed = true;
+        });
     }
-    (void)core_.loop.post([this, peer, address = std::move(address), outstanding] {
-        core_.congestion[peer.name] = peer.congestion;
-        const auto take = [this](std::shared_ptr<ClientStream> stream) { adopt(std::move(stream)); };
-        auto& added = peers_[peer.name];
-        added = std::make_unique<Peer>(core_, peer, address, outstanding, take);
-        added->on_tick(); // dials now
-        core_.status_changed = true;
-    });
 }
 
 void Plane::send_block(const NodeName& peer, const EncodedBlock& block, const WorkloadId& workload,
-                       TimePoint deadline, Done done) {
+                       TimePoint deadline, Done done, Pool pool) {
     auto request = std::make_unique<Request>();
     request->done = std::move(done);
     request->deadline = deadline;
@@ -178,11 +198,11 @@ void Plane::send_block(const NodeName& peer, const EncodedBlock& block, const Wo
     request->kind = wire::FrameKind::block;
     request->header = wire::encode_block({block.hash, block.codec, block.raw_bytes, workload});
     request->payload = block.bytes;
-    submit(peer, std::move(request));
+    submit(peer, pool, std::move(request));
 }
 
 void Plane::sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
-                 TimePoint deadline, Missing done) {
+                 TimePoint deadline, Missing done, Pool pool) {
     auto request = std::make_unique<Request>();
     request->done = std::move(done);
     request->deadline = deadline;
@@ -195,16 +215,16 @@ void Plane::sync(const NodeName& peer, std::vector<Hash256> hashes, const Worklo
     request->kind = wire::FrameKind::sync;
     request->header = wire::encode_sync(workload);
     if (!hashes.empty()) request->payload = share(wire::encode_hashes(hashes));
-    submit(peer, std::move(request));
+    submit(peer, pool, std::move(request));
 }
 
-void Plane::fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) {
+void Plane::fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done, Pool pool) {
     auto request = std::make_unique<Request>();
     request->done = std::move(done);
     request->deadline = deadline;
     request->kind = wire::FrameKind::fetch;
     request->header = wire::encode_fetch(hash);
-    submit(peer, std::move(request));
+    submit(peer, pool, std::move(request));
 }
 
 void Plane::echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) {
@@ -225,22 +245,34 @@ void Plane::echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Do
     request->header =
         wire::encode_block({crypto::sha256(*bytes), {}, static_cast<std::uint32_t>(bytes->size()), {}});
     request->payload = std::move(bytes);
-    submit(peer, std::move(request));
+    submit(peer, core_.options.pools.front(), std::move(request));
 }
 
 void Plane::redial(const NodeName& peer) {
     (void)core_.loop.post([this, peer] {
-        if (const auto found = peers_.find(peer); found != peers_.end()) found->second->redial();
+        for (const auto& [key, pool] : peers_) {
+            if (key.first == peer) pool->redial();
+        }
     });
 }
 
-Result<std::shared_ptr<Outstanding>> Plane::enter(const NodeName& peer) {
+/// Whose breaker an operation has. Each further pool has its own: its trouble is not the first one's.
+std::string Plane::guarded(wire::FrameKind kind, Pool pool) const {
+    std::string operation(operation_of(kind));
+    if (!operation.empty() && pool != core_.options.pools.front())
+        operation += "-" + std::string(to_string(pool));
+    return operation;
+}
+
+Result<std::shared_ptr<Outstanding>> Plane::enter(const NodeName& peer, Pool pool) {
     if (draining_)
         return fail(Errc::unavailable, "this node is draining", "send the request to another node");
+    if (std::ranges::find(core_.options.pools, pool) == core_.options.pools.end())
+        return fail(Errc::invalid_argument, "this node keeps no pool " + std::string(to_string(pool)));
     std::shared_ptr<Outstanding> outstanding;
     {
         const std::lock_guard lock(gates_mutex_);
-        const auto gate = gates_.find(peer);
+        const auto gate = gates_.find({peer, pool});
         if (gate == gates_.end()) {
             return fail(Errc::not_found, "node '" + peer + "' is not a peer of this node",
                         "add it to [[peers]] in the configuration");
@@ -253,18 +285,19 @@ Result<std::shared_ptr<Outstanding>> Plane::enter(const NodeName& peer) {
                 "wait for requests to be answered before sending more");
 }
 
-void Plane::submit(const NodeName& peer, RequestPtr request) {
-    auto entered = enter(peer);
+void Plane::submit(const NodeName& peer, Pool pool, RequestPtr request) {
+    auto entered = enter(peer, pool);
     if (!entered) return fail_with(core_.work, std::move(request), std::move(entered.error()));
     request->outstanding = std::move(*entered);
-    const auto operation = operation_of(request->kind);
+    const auto operation = guarded(request->kind, pool);
     if (core_.options.breakers != nullptr && !operation.empty()) {
         auto call = core_.options.breakers->enter(peer, operation);
         if (!call) return fail_with(core_.work, std::move(request), std::move(call.error()));
         request->call = std::move(*call);
     }
     const auto held = std::make_shared<RequestPtr>(std::move(request));
-    const bool posted = core_.loop.post([this, peer, held] { peers_.at(peer)->submit(std::move(*held)); });
+    const bool posted = core_.loop.post(
+        [this, key = PoolKey{peer, pool}, held] { peers_.at(key)->submit(std::move(*held)); });
     if (!posted) fail_with(core_.work, std::move(*held), {Errc::cancelled, "the data plane is stopping", ""});
 }
 
@@ -368,7 +401,7 @@ void Plane::tick() {
         if (sampling && !stream->ended()) stream->sample();
         if (!stream->ended()) stream->on_tick();
     }
-    for (const auto& [name, peer] : peers_) {
+    for (const auto& [key, peer] : peers_) {
         if (sampling) peer->on_sample(since_sample);
         peer->on_tick();
     }
@@ -377,7 +410,7 @@ void Plane::tick() {
 
 void Plane::finish_turn() {
     reap();
-    for (const auto& [name, peer] : peers_) {
+    for (const auto& [key, peer] : peers_) {
         if (peer->pump_wanted()) peer->pump();
     }
     flush();
@@ -414,8 +447,14 @@ void Plane::reap() {
 void Plane::publish() {
     core_.status_changed = false;
     std::vector<PeerDataStatus> now;
-    for (const auto& [name, peer] : peers_)
-        now.push_back(peer->status());
+    for (const auto& [key, peer] : peers_) { // the pools of a peer follow one another
+        if (now.empty() || now.back().name != key.first) now.push_back(peer->status_of_peer());
+        add_pool(now.back(), peer->status());
+    }
+    for (const auto& peer : now) {
+        core_.probe(peer.name).set_streams(peer.streams);
+        core_.probe(peer.name).set_queue(peer.queued);
+    }
     const std::lock_guard lock(status_mutex_);
     status_ = std::move(now);
 }
@@ -423,7 +462,7 @@ void Plane::publish() {
 void Plane::close_all() {
     core_.loop.close_posts();
     const Error why{Errc::cancelled, "the data plane is stopping", ""};
-    for (const auto& [name, peer] : peers_)
+    for (const auto& [key, peer] : peers_)
         peer->fail_all(why);
     core_.to_flush.clear();
     core_.to_read.clear();
@@ -434,6 +473,8 @@ void Plane::close_all() {
 }
 
 } // namespace
+
+std::string_view to_string(Pool pool) { return pool == Pool::one_stream ? "one-stream" : "multi-stream"; }
 
 Result<std::unique_ptr<DataPlane>> DataPlane::start(const DataPlaneOptions& options,
                                                     const identity::Identity& self,

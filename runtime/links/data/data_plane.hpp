@@ -1,5 +1,9 @@
 // Data links: blocks between nodes over our own sockets (epoll), N parallel streams a peer.
 //
+// A peer is reached over pools of streams that share nothing but the peer: each has its own connections, its
+// own queue and its own status. Whoever sends says which pool; nothing changes from one to the other by
+// itself. The receiver knows nothing of pools.
+//
 // Life cycle: start() with options, add peers, use from any thread, destroy at the end.
 // Callbacks run on the data plane's worker threads, exactly once each, with a value or an Error; they must
 // not block for long and may call back into the data plane. Nothing is retried here: a request whose stream
@@ -53,6 +57,12 @@ class BlockService {
     virtual Result<EncodedBlock> load(const Hash256& hash) = 0;
 };
 
+enum class Pool : std::uint8_t {
+    one_stream = 0,   ///< One connection, always.
+    multi_stream = 1, ///< streams_min to streams_max, as the stream controller finds best.
+};
+std::string_view to_string(Pool pool);
+
 struct DataPeer {
     NodeName name;
     std::string host;
@@ -61,8 +71,9 @@ struct DataPeer {
 };
 
 struct DataPlaneOptions {
-    chaos::LinkFaults* faults = nullptr;      ///< Injected ones; null: there can be none.
-    resilience::Breakers* breakers = nullptr; ///< Of what is asked of each peer; null: there are none.
+    chaos::LinkFaults* faults = nullptr;         ///< Injected ones; null: there can be none.
+    resilience::Breakers* breakers = nullptr;    ///< Of what is asked of each peer; null: there are none.
+    std::vector<Pool> pools{Pool::multi_stream}; ///< What is kept open to each peer; echoes take the first.
     std::string listen_host = "127.0.0.1";
     std::uint16_t listen_port = 0; ///< 0: any; see port().
     std::uint32_t streams_min = 1;
@@ -78,9 +89,22 @@ struct DataPlaneOptions {
     std::shared_ptr<tls::Context> tls; ///< Null: plain text, loopback only.
 };
 
+struct PoolStatus {
+    Pool pool = Pool::multi_stream;
+    bool up = false;
+    std::uint32_t streams = 0; ///< Established.
+    std::uint32_t streams_wanted = 0;
+    std::uint32_t queued = 0; ///< Requests waiting or under way.
+    std::string reason;       ///< Why so many streams, or why it is down.
+    double delivery_rate_bps = 0;
+    double rtt_ms = 0;
+    double loss_ratio = 0;
+};
+
+/// A peer's pools together: sums, the means of its streams, and the worst loss.
 struct PeerDataStatus {
     NodeName name;
-    bool up = false;
+    bool up = false;                  ///< All pools are.
     std::uint32_t streams = 0;        ///< Established.
     std::uint32_t streams_wanted = 0; ///< What the stream controller asks for now, and `reason` says why.
     std::string reason;
@@ -92,6 +116,7 @@ struct PeerDataStatus {
     std::uint64_t bytes_received = 0;
     std::uint32_t queued = 0;     ///< Requests waiting or under way.
     std::uint64_t bad_frames = 0; ///< Frames from this peer that were counted and dropped.
+    std::vector<PoolStatus> pools;
 };
 
 class DataPlane {
@@ -113,15 +138,18 @@ class DataPlane {
     /// A peer beyond loopback is not dialled without TLS: its status says so.
     virtual void add_peer(const DataPeer& peer) = 0;
 
+    // Errc::invalid_argument for a pool that is not among `pools`.
+
     /// Ships a block. Done: the peer has verified and written it (durable only after sync()).
     virtual void send_block(const NodeName& peer, const EncodedBlock& block, const WorkloadId& workload,
-                            TimePoint deadline, Done done) = 0;
+                            TimePoint deadline, Done done, Pool pool = Pool::multi_stream) = 0;
     /// Barrier: the peer has all of `hashes` on disk, or names the ones it lacks. An empty answer means
     /// durable.
     virtual void sync(const NodeName& peer, std::vector<Hash256> hashes, const WorkloadId& workload,
-                      TimePoint deadline, Missing done) = 0;
+                      TimePoint deadline, Missing done, Pool pool = Pool::multi_stream) = 0;
     /// Gets a block from a peer. The caller verifies the hash after decoding.
-    virtual void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done) = 0;
+    virtual void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done,
+                       Pool pool = Pool::multi_stream) = 0;
 
     /// Sends `bytes` (1 byte to wire::kEchoBytesMax) over one of the peer's streams, through its check, and
     /// back: done when what came back is what was sent. Nothing is stored at either end. Errors beside the

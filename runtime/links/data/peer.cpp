@@ -15,14 +15,18 @@ std::uint64_t random_seed() {
     return seed;
 }
 
+StreamLimits limits_of(Pool pool, const DataPlaneOptions& options) {
+    if (pool == Pool::one_stream) return {1, 1};
+    return {options.streams_min, options.streams_max};
+}
+
 } // namespace
 
-Peer::Peer(Core& core, DataPeer config, Result<SocketAddress> address,
+Peer::Peer(Core& core, DataPeer config, Pool pool, Result<SocketAddress> address,
            std::shared_ptr<Outstanding> outstanding, Adopt adopt)
-    : core_(core), config_(std::move(config)), address_(std::move(address)),
-      outstanding_(std::move(outstanding)), adopt_(std::move(adopt)),
-      controller_(start_streams({core.options.streams_min, core.options.streams_max}, core.now)),
-      jitter_(random_seed()) {
+    : core_(core), config_(std::move(config)), pool_(pool), limits_(limits_of(pool, core.options)),
+      address_(std::move(address)), outstanding_(std::move(outstanding)), adopt_(std::move(adopt)),
+      controller_(start_streams(limits_, core.now)), jitter_(random_seed()) {
     if (!address_) last_problem_ = address_.error().render();
 }
 
@@ -108,7 +112,8 @@ void Peer::on_stream_up(ClientStream&) {
     if (was_up_) return;
     was_up_ = true;
     if (core_.options.breakers != nullptr) core_.options.breakers->peer_up(name());
-    core_.events.record("data_peer_up", name(), {{"congestion", congestion_now_}});
+    core_.events.record("data_peer_up", name(),
+                        {{"congestion", congestion_now_}, {"pool", std::string(to_string(pool_))}});
 }
 
 void Peer::on_stream_down(ClientStream& stream) {
@@ -125,7 +130,8 @@ void Peer::on_stream_down(ClientStream& stream) {
     back_off();
     if (!was_up_ || up_count() > 0) return;
     was_up_ = false;
-    core_.events.record("data_peer_down", name(), {{"reason", stream.end_reason()}});
+    core_.events.record("data_peer_down", name(),
+                        {{"reason", stream.end_reason()}, {"pool", std::string(to_string(pool_))}});
 }
 
 void Peer::on_refusal(const std::string& end, const Error& why) {
@@ -220,8 +226,7 @@ void Peer::on_sample(Duration interval) {
     sample.backlog = !waiting_.empty();
     sample.rate_bps = acked * 8 / std::chrono::duration<double>(interval).count();
     sample.bbr = congestion_now_ == "bbr";
-    controller_ = links::on_sample(std::move(controller_),
-                                   {core_.options.streams_min, core_.options.streams_max}, sample, core_.now);
+    controller_ = links::on_sample(std::move(controller_), limits_, sample, core_.now);
     core_.status_changed = true;
 }
 
@@ -234,24 +239,28 @@ std::string Peer::why_down() const {
     return last_problem_.empty() ? "it was not reached yet" : last_problem_;
 }
 
-PeerDataStatus Peer::status() const {
-    PeerDataStatus status;
-    status.name = name();
+PoolStatus Peer::status() const {
+    PoolStatus status;
+    status.pool = pool_;
     status.streams = up_count();
     status.up = status.streams > 0;
     status.streams_wanted = controller_.wanted;
     status.reason = status.up ? controller_.reason : why_down();
-    status.congestion = congestion_now_;
     status.delivery_rate_bps = delivery_rate_bps_;
     status.rtt_ms = rtt_ms_;
     status.loss_ratio = loss_ratio_;
     status.queued = outstanding_->load();
-    PeerProbe& probe = core_.probe(name());
+    return status;
+}
+
+PeerDataStatus Peer::status_of_peer() const {
+    PeerDataStatus status;
+    status.name = name();
+    status.congestion = congestion_now_;
+    const PeerProbe& probe = core_.probe(name());
     status.bytes_sent = probe.bytes_sent();
     status.bytes_received = probe.bytes_received();
     status.bad_frames = probe.bad_frames();
-    probe.set_streams(status.streams);
-    probe.set_queue(status.queued);
     return status;
 }
 

@@ -1,4 +1,4 @@
-// One peer of this node: its requests, its streams, and when to dial.
+// One pool of streams to a peer of this node: its requests, its streams, and when to dial.
 //
 // Requests wait in one queue; streams take from it when they have credit and room, so an idle or faster
 // stream does more. What a lost stream had not answered goes back to the front, oldest first: requests are
@@ -26,10 +26,11 @@ class Peer {
     /// Puts a new stream into the data plane's loop.
     using Adopt = std::function<void(std::shared_ptr<ClientStream>)>;
 
-    Peer(Core& core, DataPeer config, Result<SocketAddress> address, std::shared_ptr<Outstanding> outstanding,
-         Adopt adopt);
+    Peer(Core& core, DataPeer config, Pool pool, Result<SocketAddress> address,
+         std::shared_ptr<Outstanding> outstanding, Adopt adopt);
 
     const NodeName& name() const { return config_.name; }
+    Pool pool() const { return pool_; }
     const std::string& congestion() const { return config_.congestion; }
     std::uint64_t last_id() const { return last_id_; }
 
@@ -49,7 +50,9 @@ class Peer {
     void redial();
     /// Everything that waits or is under way fails with this.
     void fail_all(const Error& why);
-    PeerDataStatus status() const;
+    PoolStatus status() const;
+    /// What its pools have in common; the rest is the pools' sum.
+    PeerDataStatus status_of_peer() const;
 
     // Called by its streams.
     void on_stream_up(ClientStream& stream);
@@ -69,6 +72,8 @@ class Peer {
 
     Core& core_;
     const DataPeer config_;
+    const Pool pool_;
+    const StreamLimits limits_;
     const Result<SocketAddress> address_;
     const std::shared_ptr<Outstanding> outstanding_;
     const Adopt adopt_;

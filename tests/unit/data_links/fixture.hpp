@@ -304,6 +304,17 @@ class Answer {
     Result<T> result_ = fail(Errc::internal, "not answered");
 };
 
+/// Two nodes that are each other's peer.
+struct Pair {
+    explicit Pair(const links::DataPlaneOptions& options = quick_options())
+        : a("a", {"b"}, options), b("b", {"a"}, options) {
+        a.add_peer("b", b.plane->port());
+        b.add_peer("a", a.plane->port());
+    }
+    TestNode a;
+    TestNode b;
+};
+
 inline Result<void> send_and_wait(TestNode& from, const NodeName& to, const EncodedBlock& block,
                                   const WorkloadId& workload = "w") {
     Answer<void> answer;

@@ -3,19 +3,7 @@
 using namespace dwcp;
 using namespace dwcp::test;
 
-namespace {
-
-struct Pair {
-    explicit Pair(const links::DataPlaneOptions& options = quick_options())
-        : a("a", {"b"}, options), b("b", {"a"}, options) {
-        a.add_peer("b", b.plane->port());
-        b.add_peer("a", a.plane->port());
-    }
-    TestNode a;
-    TestNode b;
-};
-
-} // namespace
+namespace {} // namespace
 
 TEST_CASE("a block arrives whole, with its codec and workload") {
     Pair pair;

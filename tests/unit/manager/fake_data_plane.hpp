@@ -47,8 +47,8 @@ class FakeDataPlane final : public links::DataPlane {
     std::uint16_t port() const override { return 0; }
     void add_peer(const links::DataPeer&) override {}
 
-    void send_block(const NodeName& name, const EncodedBlock& block, const WorkloadId&, TimePoint,
-                    Done done) override {
+    void send_block(const NodeName& name, const EncodedBlock& block, const WorkloadId&, TimePoint, Done done,
+                    links::Pool) override {
         {
             const std::lock_guard lock(mutex_);
             under_way_max_ = std::max(under_way_max_, ++under_way_);
@@ -69,8 +69,8 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
-    void sync(const NodeName& name, std::vector<Hash256> hashes, const WorkloadId&, TimePoint,
-              Missing done) override {
+    void sync(const NodeName& name, std::vector<Hash256> hashes, const WorkloadId&, TimePoint, Missing done,
+              links::Pool) override {
         answer([this, name, hashes = std::move(hashes), done] {
             Result<std::vector<Hash256>> missing;
             {
@@ -89,7 +89,7 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
-    void fetch(const NodeName& name, const Hash256& hash, TimePoint, Fetched done) override {
+    void fetch(const NodeName& name, const Hash256& hash, TimePoint, Fetched done, links::Pool) override {
         answer([this, name, hash, done] {
             Result<EncodedBlock> block = fail(Errc::not_found, name + " has no such block");
             {

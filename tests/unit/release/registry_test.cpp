@@ -1,5 +1,5 @@
-#include "clock.hpp"
 #include "runtime/release/release_registry.hpp"
+#include "tests/unit/release/clock.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,5 +1,5 @@
-#include "clock.hpp"
 #include "protocols/base/random.hpp"
+#include "tests/unit/release/clock.hpp"
 
 #include <catch2/catch.hpp>
 

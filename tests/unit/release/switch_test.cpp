@@ -1,4 +1,4 @@
-#include "clock.hpp"
+#include "tests/unit/release/clock.hpp"
 
 #include <catch2/catch.hpp>
 
