@@ -83,7 +83,10 @@ void Supervisor::on(const Begin&, TimePoint now) {
 
 void Supervisor::on(const Recovered& event, TimePoint now) {
     Child* child = living(event.child, event.incarnation);
-    if (child == nullptr || child->phase != Child::Phase::recovering || child->ending()) return;
+    if (child == nullptr || child->phase != Child::Phase::recovering) return;
+    if (child->end_asked != Child::Asked::nothing) return;
+    child->deadline.reset();
+    if (child->must_stop) return; // its turn to be stopped comes: not worth a start
     child->phase = Child::Phase::starting;
     child->deadline = now + child->spec.start_timeout;
     actions_.push_back(Start{child->spec.id, child->incarnation, child->life_release});
@@ -91,11 +94,12 @@ void Supervisor::on(const Recovered& event, TimePoint now) {
 
 void Supervisor::on(const Ready& event, TimePoint now) {
     Child* child = living(event.child, event.incarnation);
-    if (child == nullptr || child->phase != Child::Phase::starting || child->ending()) return;
+    if (child == nullptr || child->phase != Child::Phase::starting) return;
+    if (child->end_asked != Child::Asked::nothing) return;
     child->phase = Child::Phase::running;
     child->ready_at = now;
     child->deadline.reset();
-    child->in_order = false;
+    if (!child->must_stop) child->in_order = false;
 }
 
 void Supervisor::on(const Ended& event, TimePoint now) {

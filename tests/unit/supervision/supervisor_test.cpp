@@ -124,6 +124,18 @@ TEST_CASE("a child that does not stop within its grace is killed, and one that s
     }
 }
 
+TEST_CASE(
+    "a child that becomes ready while its turn to be stopped has not come is stopped, not killed as late") {
+    auto spec = kOne;
+    spec.children[2].stop_grace = 60s;
+    Rig rig(spec);
+    rig.play("begin, mute b, restart b, deaf c");
+    CHECK(rig.play("shutdown") == "stop c");
+    rig.feed(Ready{"b", 2});
+    CHECK(rig.play("wait 30s").empty());
+    CHECK(rig.play("crash c") == "stop b, stop a, finished");
+}
+
 TEST_CASE("what goes wrong on the way of a restart is one more death") {
     const auto rest_b_grace = with(kRest, [](auto& spec) { spec.children[2].stop_grace = 2s; });
     tell({
