@@ -191,12 +191,11 @@ Result<void> Supervisor::check(const Child& child, Verb verb) const {
         return fail(Errc::precondition_failed, child.spec.id + " " + why, std::move(remedy));
     };
     const bool down = !child.alive() && !child.wanted;
-    if (verb == Verb::kill) {
-        if (child.alive()) return {};
-        return refuse("does not run now", child.wanted ? "it is being restarted" : "start it first");
-    }
+    if (verb == Verb::kill && child.alive()) return {};
     if (!child.quarantine.empty() && verb != Verb::resume)
         return refuse("is quarantined by " + child.quarantine, "`actor resume` ends that");
+    if (verb == Verb::kill)
+        return refuse("does not run now", child.wanted ? "it is being restarted" : "start it first");
     if (verb == Verb::resume && child.quarantine.empty() && child.rest != ChildState::given_up)
         return refuse("is neither quarantined nor given up", "`actor restart` restarts it");
     if (verb == Verb::stop && down) return refuse("is down already", "there is nothing to stop");

@@ -130,6 +130,15 @@ struct NodeConfig {
     std::uint32_t restart_backoff_min_ms = 0;
     std::uint32_t restart_backoff_max_ms = 0;
     std::uint32_t restart_reset_after_ms = 0;
+    std::uint32_t restart_period_ms = 0; ///< In which ends and restarts are counted.
+    std::uint32_t rollback_after = 0;
+    std::uint32_t quarantine_after = 0;
+    std::uint32_t intensity = 0;
+    std::uint32_t root_intensity = 0;
+    std::uint32_t restart_burst = 0;
+    std::uint32_t restart_refill_ms = 0;
+    std::uint32_t start_timeout_ms = 0;
+    std::uint32_t stop_grace_ms = 0;
     std::uint32_t drain_timeout_ms = 0;
 
     // [log]

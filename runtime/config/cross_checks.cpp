@@ -160,6 +160,11 @@ void cross_check(const NodeConfig& config, Report& report) {
     check_order(report, "data.streams_min", config.streams_min, "data.streams_max", config.streams_max);
     check_order(report, "supervisor.restart_backoff_min_ms", config.restart_backoff_min_ms,
                 "supervisor.restart_backoff_max_ms", config.restart_backoff_max_ms);
+    // One that keeps failing is put back, then quarantined, before its siblings are made to suffer for it.
+    check_order(report, "supervisor.rollback_after", config.rollback_after, "supervisor.quarantine_after",
+                config.quarantine_after);
+    check_order(report, "supervisor.quarantine_after", config.quarantine_after, "supervisor.intensity",
+                config.intensity);
     check_names(config, report);
     check_endpoints(config, report);
     check_replicas(config, report);

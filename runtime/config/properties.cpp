@@ -236,8 +236,30 @@ Table systems() {
                "Wait before a failed actor is started again."),
         number("supervisor.restart_backoff_max_ms", &C::restart_backoff_max_ms, 1'000, "ms", {1, 600'000},
                "Longest wait when it fails again and again; the wait doubles up to here."),
-        number("supervisor.restart_reset_after_ms", &C::restart_reset_after_ms, 5'000, "ms", {100, 3'600'000},
-               "Time without a failure after which the wait starts small again."),
+        number(
+            "supervisor.restart_reset_after_ms", &C::restart_reset_after_ms, 5'000, "ms", {100, 3'600'000},
+            "Time without a failure after which the wait starts small again, and its release is a good one."),
+        number("supervisor.period_ms", &C::restart_period_ms, 60'000, "ms", {1'000, 3'600'000},
+               "Time within which the ends of an actor and the restarts of a supervisor are counted."),
+        number("supervisor.rollback_after", &C::rollback_after, 5, "ends", {1, 1'000},
+               "Ends of an actor within the period on a new release, after which it is put back on its last "
+               "good one."),
+        number("supervisor.quarantine_after", &C::quarantine_after, 20, "ends", {1, 1'000},
+               "Ends of an actor within the period, after which it stays down until `actor resume`."),
+        number("supervisor.intensity", &C::intensity, 60, "restarts", {1, 1'000},
+               "Restarts within the period that a supervisor stands; one more, and its parent restarts it."),
+        number("supervisor.root_intensity", &C::root_intensity, 10, "restarts", {1, 1'000},
+               "Restarts of supervisors within the period that the node stands; one more ends its process "
+               "with code 70."),
+        number("supervisor.restart_burst", &C::restart_burst, 100, "restarts", {1, 10'000},
+               "Restarts of a whole node that may follow each other without a wait."),
+        number("supervisor.restart_refill_ms", &C::restart_refill_ms, 100, "ms", {1, 60'000},
+               "Time in which the node may do one more restart, once the burst is used up."),
+        number("supervisor.start_timeout_ms", &C::start_timeout_ms, 30'000, "ms", {100, 600'000},
+               "Longest time from an actor's start until it is ready; then it is ended, which counts as a "
+               "failure."),
+        number("supervisor.stop_grace_ms", &C::stop_grace_ms, 5'000, "ms", {0, 600'000},
+               "Time that an actor has to end in an orderly way before it is ended by force."),
         number("supervisor.drain_timeout_ms", &C::drain_timeout_ms, 10'000, "ms", {100, 600'000},
                "Longest wait at a shutdown for workloads under way."),
 

@@ -17,19 +17,30 @@ constexpr std::uint64_t kTraceSecondsDefault = 10;
 constexpr std::uint64_t kTraceSecondsMax = 600;
 constexpr std::uint64_t kMailboxesDefault = 10;
 
+json entry_of(const AdminServices& services, const supervisor::ChildView& child) {
+    json entry{{"path", child.path}, {"parent", child.parent},     {"state", child.state},
+               {"life", child.life}, {"restarts", child.restarts}, {"last_reason", child.last_reason}};
+    if (!child.quarantine.empty()) entry["quarantine"] = child.quarantine;
+    if (!child.release.empty()) entry["release"] = child.release;
+    if (!child.last_good_release.empty()) entry["last_good_release"] = child.last_good_release;
+    if (!child.strategy.empty()) {
+        entry["strategy"] = child.strategy;
+        entry["escalation"] = child.escalation;
+        entry["intensity"] = child.intensity;
+        entry["period_ms"] = std::chrono::duration_cast<milliseconds>(child.period).count();
+    }
+    const auto live = services.resolver.find(child.path);
+    entry["uptime_ms"] = live ? milliseconds_since(live->since) : 0.0;
+    entry["mailbox_depth"] = live ? live->stats->depth() : 0;
+    entry["mailbox_rejected"] = live ? live->stats->rejected.load() : 0;
+    entry["busy_ms"] = live ? static_cast<double>(live->stats->busy_ns.load()) / 1e6 : 0.0;
+    return entry;
+}
+
 json tree(const AdminServices& services) {
     json actors = json::array();
-    for (const auto& child : services.board.all()) {
-        json entry{{"path", child.path}, {"parent", child.parent},     {"state", child.state},
-                   {"life", child.life}, {"restarts", child.restarts}, {"last_reason", child.last_reason}};
-        if (!child.quarantine.empty()) entry["quarantine"] = child.quarantine;
-        const auto live = services.resolver.find(child.path);
-        entry["uptime_ms"] = live ? milliseconds_since(live->since) : 0.0;
-        entry["mailbox_depth"] = live ? live->stats->depth() : 0;
-        entry["mailbox_rejected"] = live ? live->stats->rejected.load() : 0;
-        entry["busy_ms"] = live ? static_cast<double>(live->stats->busy_ns.load()) / 1e6 : 0.0;
-        actors.push_back(std::move(entry));
-    }
+    for (const auto& child : services.board.all())
+        actors.push_back(entry_of(services, child));
     return {{"node", services.identity.name}, {"actors", std::move(actors)}};
 }
 
@@ -38,15 +49,30 @@ Result<json> no_such_actor(const AdminServices& services, const std::string& pat
                 "`dwcp-shell -c tree` lists them");
 }
 
-Result<json> actor_show(const AdminServices& services, const std::string& path) {
-    const json all = tree(services); // a loop over a part of a temporary would outlive it
-    for (const auto& entry : all["actors"]) {
-        if (entry["path"] != path) continue;
-        json found = entry;
-        found["node"] = services.identity.name;
-        return found;
+/// Of the actor, or of all below it.
+json last_restarts(const AdminServices& services, const supervisor::ChildView& of) {
+    json list = json::array();
+    for (const auto& restart : services.board.restarts()) {
+        const bool below = !of.strategy.empty() && restart.tree.find(of.path + " > ") != std::string::npos;
+        if (restart.path != of.path && !below) continue;
+        json entry{{"time_ms", restart.time_ms},
+                   {"path", restart.path},
+                   {"life", restart.life},
+                   {"reason", restart.reason},
+                   {"delay_ms", std::chrono::duration_cast<milliseconds>(restart.delay).count()}};
+        if (!restart.release.empty()) entry["release"] = restart.release;
+        list.push_back(std::move(entry));
     }
-    return no_such_actor(services, path);
+    return list;
+}
+
+Result<json> actor_show(const AdminServices& services, const std::string& path) {
+    const auto child = services.board.find(path);
+    if (!child) return no_such_actor(services, path);
+    json found = entry_of(services, *child);
+    found["node"] = services.identity.name;
+    found["last_restarts"] = last_restarts(services, *child);
+    return found;
 }
 
 Result<json> command(const AdminServices& services, supervisor::ActorCommand::Verb verb,
@@ -56,10 +82,7 @@ Result<json> command(const AdminServices& services, supervisor::ActorCommand::Ve
     // Recorded before it runs, so that a command that takes the node down leaves its trace.
     if (!command.dry_run)
         services.events.record("operator_command", command.path, {{"verb", call.verb}, {"who", command.who}});
-    const auto done = actor::call(services.system, services.resolver, "supervisor", command,
-                                  std::chrono::steady_clock::now() + kAskDeadline);
-    if (!done) return std::unexpected(done.error());
-    return json{{"outcome", (*done)->outcome}, {"dry_run", command.dry_run}};
+    return command_actor(services, command);
 }
 
 Result<json> trace(const AdminServices& services, const json& args) {
@@ -113,6 +136,16 @@ Result<json> mailbox_top(const AdminServices& services, const json& args) {
 }
 
 } // namespace
+
+Result<json> command_actor(const AdminServices& services, const supervisor::ActorCommand& command) {
+    const auto child = services.board.find(command.path);
+    if (!child) return no_such_actor(services, command.path);
+    const auto owner = child->parent.empty() ? child->path : child->parent;
+    const auto done = actor::call(services.system, services.resolver, owner, command,
+                                  std::chrono::steady_clock::now() + kAskDeadline);
+    if (!done) return std::unexpected(done.error());
+    return json{{"outcome", (*done)->outcome}, {"dry_run", command.dry_run}};
+}
 
 void add_actor_verbs(VerbTable& verbs, const AdminServices& services) {
     using supervisor::ActorCommand;

@@ -1,6 +1,4 @@
 // `chaos ...`: faults on purpose, only where the configuration allows them.
-#include "actors/supervisor/messages.hpp"
-#include "runtime/caf/call.hpp"
 #include "runtime/chaos/ballast.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin_verbs.hpp"
@@ -74,14 +72,15 @@ Result<json> kill(const AdminServices& services, const AdminCall& call) {
     }
     const supervisor::ActorCommand command{supervisor::ActorCommand::Verb::kill, path,
                                            text_of(call.args, "who"), text_of(call.args, "reason"), dry_run};
-    const auto done = actor::call(services.system, services.resolver, "supervisor", command,
-                                  std::chrono::steady_clock::now() + kAskDeadline);
-    if (!done) return std::unexpected(done.error());
-    return json{{"outcome", (*done)->outcome}, {"dry_run", dry_run}};
+    return command_actor(services, command);
 }
 
 Result<json> pause(const AdminServices& services, const AdminCall& call) {
     const auto path = text_of(call.args, "path");
+    if (const auto child = services.board.find(path); child && child->parent.empty())
+        return fail(Errc::precondition_failed,
+                    "the root supervisor cannot be paused: nothing would mend the node",
+                    "pause a supervisor below it, or send SIGSTOP to the process");
     const auto live = services.resolver.find(path);
     if (!live)
         return fail(Errc::not_found, "no actor runs at '" + path + "'", "`dwcp-shell -c tree` lists them");

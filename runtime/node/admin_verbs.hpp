@@ -8,6 +8,7 @@
 
 #include "actors/gateway/backend.hpp"
 #include "actors/supervisor/board.hpp"
+#include "actors/supervisor/messages.hpp"
 #include "protocols/base/result.hpp"
 #include "runtime/audit/audit_log.hpp"
 #include "runtime/base/deadlines.hpp"
@@ -76,6 +77,9 @@ void add_breaker_verbs(VerbTable& verbs, const AdminServices& services);
 void add_chaos_verbs(VerbTable& verbs, const AdminServices& services);
 /// Asks the others: `verbs` must stay where it is.
 void add_bundle_verb(VerbTable& verbs, const AdminServices& services);
+
+/// Has the supervisor that owns the actor do it.
+Result<nlohmann::json> command_actor(const AdminServices& services, const supervisor::ActorCommand& command);
 
 /// How long a verb waits for an actor of this node.
 inline constexpr Duration kAskDeadline = std::chrono::seconds(2);

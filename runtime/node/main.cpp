@@ -8,6 +8,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -21,6 +23,8 @@ namespace {
 
 constexpr int kExitConfig = 2;
 constexpr int kExitFailed = 1;
+/// For the end itself, after the drain, of a node that its supervisor has given up.
+constexpr auto kLostGrace = std::chrono::seconds(10);
 
 /// Every thread inherits the mask, so signals reach main alone, which waits for them.
 sigset_t block_signals() {
@@ -53,12 +57,25 @@ int wait_for_signal(const sigset_t& set, const std::function<void()>& reload) {
     }
 }
 
+/// A supervisor gives up because actors fail; one that hangs must not keep the process.
+void end_at_the_latest(std::chrono::milliseconds time, int exit_code) {
+    std::thread([time, exit_code] {
+        std::this_thread::sleep_for(time);
+        dwcp::log::error("end_forced", {{"exit_code", exit_code}});
+        dwcp::log::shutdown();
+        _exit(exit_code);
+    }).detach();
+}
+
 int run(const dwcp::config::NodeConfig& config) {
     raise_descriptor_limit();
     const auto signals = block_signals();
-    auto node = dwcp::node::Node::start(config, [] {
-        dwcp::log::error("supervisor_lost",
-                         {{"remedy", "the process stops; its service manager starts it afresh"}});
+    std::atomic<int> lost_code{0};
+    auto node = dwcp::node::Node::start(config, [&lost_code](int code) {
+        dwcp::log::error(
+            "supervisor_lost",
+            {{"exit_code", code}, {"remedy", "the process stops; its service manager starts it afresh"}});
+        lost_code = code;
         kill(getpid(), SIGTERM);
     });
     if (!node) {
@@ -82,10 +99,13 @@ int run(const dwcp::config::NodeConfig& config) {
         dwcp::log::shutdown();
         _exit(128 + second);
     }).detach();
+    if (lost_code != 0)
+        end_at_the_latest(std::chrono::milliseconds(config.drain_timeout_ms) + kLostGrace, lost_code);
     const bool drained = (*node)->drain();
     if (!drained) dwcp::log::warn("drain_incomplete", {{"remedy", "raise supervisor.drain_timeout_ms"}});
     node->reset();
     dwcp::log::shutdown();
+    if (lost_code != 0) return lost_code;
     return drained ? 0 : kExitFailed;
 }
 
@@ -112,7 +132,9 @@ int main(int argc, char** argv) {
     app.add_option("--explain", key, "Explain one configuration key, e.g. data.streams_max")
         ->type_name("KEY");
     app.set_version_flag("--version", "dwcp-node " DWCP_VERSION);
-    app.footer("Exit codes: 0 drained and stopped, 1 failed, 2 wrong usage or configuration.");
+    app.footer(
+        "Exit codes: 0 drained and stopped, 1 failed, 2 wrong usage or configuration, 70 given up by its "
+        "supervisor.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

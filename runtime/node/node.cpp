@@ -83,7 +83,7 @@ T need(Result<T> result) {
 
 class RunningNode final : public Node {
   public:
-    RunningNode(const config::NodeConfig& config, std::function<void()> on_lost)
+    RunningNode(const config::NodeConfig& config, std::function<void(int)> on_lost)
         : config_(config), on_lost_(std::move(on_lost)) {}
     ~RunningNode() override { end(); }
 
@@ -105,7 +105,7 @@ class RunningNode final : public Node {
     void serve_peers();
 
     const config::NodeConfig config_;
-    const std::function<void()> on_lost_;
+    const std::function<void(int)> on_lost_;
     LiveConfig live_{config_};
     const std::shared_ptr<std::atomic<bool>> draining_ = std::make_shared<std::atomic<bool>>(false);
     const std::shared_ptr<std::atomic<bool>> told_to_end_ = std::make_shared<std::atomic<bool>>(false);
@@ -127,13 +127,14 @@ class RunningNode final : public Node {
     std::unique_ptr<manager::Metadata> metadata_;
     std::unique_ptr<consensus::Transactions> transactions_;
     manager::OpenUploads uploads_;
-    supervisor::Board board_;
+    supervisor::TreeMemory tree_{restart_budget(config_)};
     actor::Resolver resolver_;
     std::unique_ptr<actor::System> system_;
     std::unique_ptr<links::DataPlane> data_;
     std::unique_ptr<links::ControlLinks> control_;
     std::unique_ptr<WorkerPool> disk_;
     std::unique_ptr<WorkerPool> codecs_;
+    std::shared_ptr<const supervisor::Plan> plan_;
     caf::actor supervisor_;
     std::unique_ptr<Health> health_;
     std::unique_ptr<BackupService> backups_;
@@ -336,11 +337,11 @@ void RunningNode::grow_tree() {
         if (std::exchange(before, config.log_level) != config.log_level) log::set_level(config.log_level);
     });
     backups_ = backups();
-    health_ = std::make_unique<Health>(*system_, resolver_, board_, *store_, *control_);
+    health_ = std::make_unique<Health>(*system_, resolver_, tree_.board, *store_, *control_);
     admin_ = std::make_unique<Admin>(AdminServices{identity_,
                                                    *system_,
                                                    resolver_,
-                                                   board_,
+                                                   tree_.board,
                                                    events_,
                                                    *store_,
                                                    *control_,
@@ -362,8 +363,8 @@ void RunningNode::grow_tree() {
     add_backup_verbs(*admin_, *backups_);
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
-    supervisor_ = supervisor::spawn_supervisor(*system_, std::move(context),
-                                               {plan_tree(tree_services()), on_lost_}, board_, events_);
+    plan_ = plan_tree(tree_services());
+    supervisor_ = supervisor::spawn_supervisor(*system_, std::move(context), plan_, tree_, events_, on_lost_);
     resolver_.publish("supervisor", supervisor_, stats, std::chrono::steady_clock::now());
     serve_peers();
 }
@@ -427,7 +428,7 @@ void RunningNode::listen() {
 /// Before listen(): the first scrape finds everything.
 void RunningNode::watch_itself() {
     metrics_ = std::make_unique<NodeMetrics>(
-        NodeMetricsSources{config_, board_, resolver_, *store_, *control_, *data_, draining_,
+        NodeMetricsSources{config_, tree_.board, resolver_, *store_, *control_, *data_, draining_,
                            [this] { return live_.get()->chaos; }, kStoreMemoryBytes});
     HealthWatchSources health;
     health.health = [this] { return health_->report(); };
@@ -442,8 +443,7 @@ void RunningNode::watch_itself() {
     if (!service.watchdog_interval()) return;
     WatchdogOptions watchdog;
     watchdog.interval = *service.watchdog_interval();
-    for (const auto& child : board_.all())
-        watchdog.actor_paths.push_back(child.path);
+    watchdog.actor_paths = supervisor::paths_of(*plan_);
     watchdog.ping = [service] { service.alive(); };
     watchdog_ = std::make_unique<Watchdog>(std::move(watchdog), *system_, resolver_);
 }
@@ -470,6 +470,7 @@ void RunningNode::end() {
         caf::scoped_actor waiter{*system_};
         waiter->send_exit(supervisor_, caf::exit_reason::user_shutdown);
         waiter->wait_for(supervisor_);
+        tree_.offspring.end_all(*system_); // it was killed, or did not wait for one that hangs
     }
     supervisor_ = nullptr;
     // Every thread that ever asked an actor must be gone before the actor system: CAF's destructor waits for
@@ -500,7 +501,8 @@ void RunningNode::end() {
 
 } // namespace
 
-Result<std::unique_ptr<Node>> Node::start(const config::NodeConfig& config, std::function<void()> on_lost) {
+Result<std::unique_ptr<Node>> Node::start(const config::NodeConfig& config,
+                                          std::function<void(int)> on_lost) {
     auto node = std::make_unique<RunningNode>(config, std::move(on_lost));
     try {
         node->open_state();

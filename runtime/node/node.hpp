@@ -16,9 +16,10 @@ namespace dwcp::node {
 
 class Node {
   public:
-    /// `on_lost` is called from any thread if the root supervisor ends by itself: the process should stop.
+    /// `on_lost` is called from any thread if the root supervisor ends by itself or gives the node up: the
+    /// process should stop, and exit with the code.
     static Result<std::unique_ptr<Node>> start(const config::NodeConfig& config,
-                                               std::function<void()> on_lost);
+                                               std::function<void(int exit_code)> on_lost);
     virtual ~Node() = default;
 
     /// False if requests were still under way at the configured deadline; they are then cut.

@@ -23,14 +23,35 @@ std::string numbered(const char* system, std::uint32_t instance) {
     return system + ("/" + std::to_string(instance));
 }
 
+supervision::Backoff backoff(const config::NodeConfig& config) {
+    supervision::Backoff backoff;
+    backoff.min = ms(config.restart_backoff_min_ms);
+    backoff.max = ms(config.restart_backoff_max_ms);
+    backoff.reset_after = ms(config.restart_reset_after_ms);
+    return backoff;
+}
+
 Child child(const config::NodeConfig& config, std::string path, Factory start) {
     supervision::ChildSpec spec;
     spec.id = std::move(path);
     spec.type = supervision::RestartType::permanent;
-    spec.backoff.min = ms(config.restart_backoff_min_ms);
-    spec.backoff.max = ms(config.restart_backoff_max_ms);
-    spec.backoff.reset_after = ms(config.restart_reset_after_ms);
-    return {std::move(spec), std::move(start)};
+    spec.backoff = backoff(config);
+    spec.start_timeout = ms(config.start_timeout_ms);
+    spec.stop_grace = ms(config.stop_grace_ms);
+    spec.poison = {config.quarantine_after, ms(config.restart_period_ms)};
+    spec.roll_back = {config.rollback_after, ms(config.restart_period_ms)};
+    return {.spec = std::move(spec), .start = std::move(start)};
+}
+
+/// A supervisor of the root's, restarted by it with all below when these fail too often.
+Child section(const config::NodeConfig& config, const char* path, Children children) {
+    supervisor::Plan plan;
+    plan.spec.path = path;
+    plan.spec.strategy = supervision::Strategy::one_for_one;
+    plan.spec.intensity = {config.intensity, ms(config.restart_period_ms)};
+    plan.spec.escalation = supervision::Escalation::parent;
+    plan.children = std::move(children);
+    return supervisor::nested(std::make_shared<const supervisor::Plan>(std::move(plan)), backoff(config));
 }
 
 // --- consensus
@@ -144,11 +165,22 @@ Children edge_actors(const TreeServices& services) {
 
 } // namespace
 
-std::vector<Child> plan_tree(const TreeServices& services) {
-    Children all;
-    for (auto section : {consensus_actors, data_actors, manager_actors, edge_actors})
-        std::ranges::move(section(services), std::back_inserter(all));
-    return all;
+std::shared_ptr<const supervisor::Plan> plan_tree(const TreeServices& services) {
+    const auto& config = services.config;
+    supervisor::Plan root;
+    root.spec.path = "supervisor";
+    root.spec.strategy = supervision::Strategy::one_for_one;
+    root.spec.intensity = {config.root_intensity, ms(config.restart_period_ms)};
+    root.spec.escalation = supervision::Escalation::exit_process;
+    root.children.push_back(section(config, "supervisor/consensus", consensus_actors(services)));
+    root.children.push_back(section(config, "supervisor/data", data_actors(services)));
+    root.children.push_back(section(config, "supervisor/manager", manager_actors(services)));
+    root.children.push_back(section(config, "supervisor/edge", edge_actors(services)));
+    return std::make_shared<const supervisor::Plan>(std::move(root));
+}
+
+supervision::BudgetLimits restart_budget(const config::NodeConfig& config) {
+    return {config.restart_burst, ms(config.restart_refill_ms)};
 }
 
 std::vector<std::string> paths_told_of_peers(const config::NodeConfig& config) {

@@ -50,8 +50,10 @@ struct TreeServices {
 /// The consensus lanes of every node that takes part in consensus; each lives at "consensus/NAME".
 inline constexpr std::array<const char*, 2> kLanes{"metadata", "bulk"};
 
-/// The children of the root supervisor, in start order.
-std::vector<supervisor::Child> plan_tree(const TreeServices& services);
+std::shared_ptr<const supervisor::Plan> plan_tree(const TreeServices& services);
+
+/// How many restarts the whole node may do.
+supervision::BudgetLimits restart_budget(const config::NodeConfig& config);
 
 /// Who is told when the link to a peer comes or goes (consensus::PeerChanged).
 std::vector<std::string> paths_told_of_peers(const config::NodeConfig& config);

@@ -173,12 +173,19 @@ class ManagerRig {
         keeper_->sweep();
         uploads_ = std::make_unique<OpenUploads>();
         resolver_ = std::make_unique<actor::Resolver>();
+        tree_ = std::make_unique<supervisor::TreeMemory>(
+            supervision::BudgetLimits{.burst = 1'000, .refill = std::chrono::milliseconds(1)});
         system_ = std::make_unique<actor::System>(actor::SystemOptions{.threads = 2});
         disk_ = std::make_unique<WorkerPool>("disk", 2, 4096);
         codecs_ = std::make_unique<WorkerPool>("codec", 1, 256);
         actor::ActorContext context{.path = "supervisor", .resolver = resolver_.get()};
-        root_ =
-            supervisor::spawn_supervisor(*system_, std::move(context), {children(), [] {}}, board_, events);
+        supervisor::Plan plan;
+        plan.spec.path = "supervisor";
+        plan.spec.intensity = {supervision::kRecordMax, std::chrono::seconds(1)}; // tests kill often
+        plan.children = children();
+        root_ = supervisor::spawn_supervisor(*system_, std::move(context),
+                                             std::make_shared<const supervisor::Plan>(std::move(plan)),
+                                             *tree_, events, [](int) {});
     }
 
     void end_process() {
@@ -337,7 +344,7 @@ class ManagerRig {
     }
 
     store::test::TempDir dir_;
-    supervisor::Board board_;
+    std::unique_ptr<supervisor::TreeMemory> tree_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<BlockKeeper> keeper_;
     std::unique_ptr<Metadata> metadata_;

@@ -1,153 +1,12 @@
-// The root supervisor, in simulated time; and callers outside the actor system, in real time.
-#include "actors/manager/messages.hpp"
-#include "actors/supervisor/messages.hpp"
-#include "actors/supervisor/supervisor_actor.hpp"
+// One supervisor, in simulated time; and callers outside the actor system, in real time.
 #include "runtime/caf/call.hpp"
-#include "runtime/metrics/metrics.hpp"
-#include "tests/actors/fixture.hpp"
+#include "tests/actors/supervisor_rig.hpp"
 
-#include <catch2/catch.hpp>
-
-#include <algorithm>
 #include <atomic>
-#include <mutex>
-#include <stdexcept>
 #include <thread>
 
 using namespace dwcp;
-using namespace dwcp::supervisor;
-using namespace std::chrono_literals;
-
-namespace {
-
-using Words = std::vector<std::string>;
-
-/// What children did, in order.
-class Diary {
-  public:
-    void write(std::string line) {
-        const std::lock_guard lock(mutex_);
-        lines_.push_back(std::move(line));
-    }
-    Words lines() const {
-        const std::lock_guard lock(mutex_);
-        return lines_;
-    }
-
-  private:
-    mutable std::mutex mutex_;
-    Words lines_;
-};
-
-/// Answers AbortPut; with the reason "throw" it throws instead.
-class ChildActor : public actor::Actor {
-  public:
-    ChildActor(caf::actor_config& config, actor::ActorContext context, Diary* diary)
-        : Actor(config, std::move(context)), diary_(diary) {}
-
-  protected:
-    caf::behavior handlers() override {
-        diary_->write("start " + path());
-        return {on<manager::AbortPut>([](const manager::AbortPut& request) -> Result<manager::Acknowledged> {
-            if (request.reason == "throw") throw std::runtime_error("a bug");
-            return manager::Acknowledged{};
-        })};
-    }
-    void ended() override { diary_->write("end " + path()); }
-
-  private:
-    Diary* diary_;
-};
-
-/// Ends only by force.
-class StubbornActor final : public ChildActor {
-  public:
-    StubbornActor(caf::actor_config& config, actor::ActorContext context, Diary* diary)
-        : ChildActor(config, std::move(context), diary) {
-        set_exit_handler([](caf::exit_msg&) {});
-    }
-};
-
-class FragileActor final : public ChildActor {
-  public:
-    using ChildActor::ChildActor;
-
-  protected:
-    caf::behavior handlers() override { throw std::runtime_error("cannot make its handlers"); }
-};
-
-supervision::ChildSpec spec(const std::string& path) {
-    supervision::ChildSpec spec;
-    spec.id = path;
-    spec.backoff = {.min = 100ms, .max = 1s, .jitter_ratio = 0, .reset_after = 10s};
-    return spec;
-}
-
-class SupervisorFixture : public test::ActorFixture {
-  public:
-    template<class A = ChildActor>
-    Child child(const std::string& path) {
-        return {spec(path), [this](actor::ActorContext context) -> caf::actor {
-                    return system().spawn<A>(std::move(context), &diary);
-                }};
-    }
-
-    void start(std::vector<Child> children) {
-        actor::ActorContext context{.path = "supervisor", .resolver = &resolver()};
-        const auto stats = context.stats;
-        root = spawn_supervisor(system(), std::move(context), {std::move(children), [this] { ++lost; }},
-                                board, events);
-        resolver().publish("supervisor", root, stats, {});
-        run();
-    }
-    ~SupervisorFixture() {
-        if (root) kill(root);
-        advance(10s); // the grace of stubborn children
-    }
-
-    std::uint64_t life(const std::string& path) const {
-        const auto live = resolver_of(*this).find(path);
-        return live ? live->life : 0;
-    }
-    void kill_child(const std::string& path, caf::exit_reason reason = caf::exit_reason::kill) {
-        kill(resolver().find(path)->handle, reason);
-    }
-    ChildView view(const std::string& path) const {
-        const auto all = board.all();
-        const auto found = std::ranges::find(all, path, &ChildView::path);
-        REQUIRE(found != all.end());
-        return *found;
-    }
-    std::vector<Event> events_of(const std::string& name, const std::string& path) const {
-        std::vector<Event> found;
-        for (auto& event : events.latest(kEventsKept)) {
-            if (event.name == name && event.subject == path) found.push_back(event);
-        }
-        return found;
-    }
-    Result<ActorCommandDone> command(ActorCommand::Verb verb, const std::string& path, bool dry_run = false) {
-        return ask("supervisor", ActorCommand{verb, path, "tester", "a test", dry_run});
-    }
-
-    Diary diary;
-    Board board;
-    EventRing events;
-    caf::actor root;
-    int lost = 0;
-
-  private:
-    static actor::Resolver& resolver_of(const SupervisorFixture& self) {
-        return const_cast<SupervisorFixture&>(self).resolver();
-    }
-};
-
-double restarts_counted(const std::string& path) {
-    return metrics::counter("dwcp_supervisor_restarts_total", "Restarts by the supervisor, by actor.",
-                            {{"actor", path}})
-        .value();
-}
-
-} // namespace
+using namespace dwcp::test;
 
 TEST_CASE_METHOD(SupervisorFixture, "children start in order and show as running") {
     start({child("one"), child("two")});
@@ -219,22 +78,24 @@ TEST_CASE_METHOD(SupervisorFixture, "a child that cannot be started is tried aga
                   if (left == 1) throw 42;
                   return system().spawn<ChildActor>(std::move(context), &diary);
               }};
-    start({std::move(bad), child("good")});
+    start({child("good"), std::move(bad), child("next")});
     CHECK(lost == 0);
     CHECK(life("good") == 1);
     CHECK(life("bad") == 0);
+    CHECK(view("next").state == "waiting"); // for its turn
     CHECK(view("bad").last_reason.find("no port") != std::string::npos);
     advance(100ms);
     advance(200ms);
     advance(400ms);
     CHECK(life("bad") == 1);
+    CHECK(life("next") == 1);
     CHECK(events_of("actor_ended", "bad").size() == 3);
     CHECK(view("bad").restarts == 3);
     CHECK(ask("bad", manager::AbortPut{"w", "hello"}));
 }
 
 TEST_CASE_METHOD(SupervisorFixture, "a child that throws while it makes its handlers is tried again") {
-    start({child<FragileActor>("fragile"), child("good")});
+    start({child("good"), child<FragileActor>("fragile")});
     advance(100ms);
     advance(200ms);
     CHECK(events_of("actor_ended", "fragile").size() >= 2);
@@ -319,7 +180,7 @@ TEST_CASE_METHOD(SupervisorFixture, "a transient child that ends in order stays 
     kill_child("one", caf::exit_reason::user_shutdown);
     advance(1s);
     CHECK(life("one") == 0);
-    CHECK(view("one").state == "idle");
+    CHECK(view("one").state == "ended");
 }
 
 TEST_CASE_METHOD(SupervisorFixture, "an orderly exit ends the children in reverse order and is no loss") {
@@ -332,7 +193,7 @@ TEST_CASE_METHOD(SupervisorFixture, "an orderly exit ends the children in revers
     CHECK(lost == 0);
     for (const char* path : {"one", "two", "three"}) {
         CHECK(life(path) == 0);
-        CHECK(view(path).state == "idle");
+        CHECK(view(path).state == "stopped");
     }
     advance(10s);
     CHECK(diary.lines() == lines); // nothing comes back
@@ -376,20 +237,19 @@ TEST_CASE_METHOD(SupervisorFixture, "the supervisor's own end is told, and its c
 TEST_CASE("callers outside the actor system never notice that an actor is killed") {
     actor::Resolver resolver;
     Diary diary;
-    Board board;
+    TreeMemory memory({.burst = 1'000, .refill = 1ms});
     EventRing events;
     std::atomic<bool> lost{false};
     actor::System system({.threads = 2});
     auto child_spec = spec("one");
     child_spec.backoff = {.min = 1ms, .max = 5ms, .jitter_ratio = 0.2, .reset_after = 1s};
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver};
-    auto root = spawn_supervisor(system, std::move(context),
-                                 {{{child_spec,
-                                    [&](actor::ActorContext c) -> caf::actor {
-                                        return system.get().spawn<ChildActor>(std::move(c), &diary);
-                                    }}},
-                                  [&] { lost = true; }},
-                                 board, events);
+    Plan plan = SupervisorFixture::plan("supervisor",
+                                        {{child_spec, [&](actor::ActorContext c) -> caf::actor {
+                                              return system.get().spawn<ChildActor>(std::move(c), &diary);
+                                          }}});
+    auto root = spawn_supervisor(system, std::move(context), std::make_shared<const Plan>(std::move(plan)),
+                                 memory, events, [&](int) { lost = true; });
 
     std::atomic<bool> over{false};
     std::atomic<int> answered{0};
