@@ -119,6 +119,9 @@ struct NodeConfig {
     std::uint32_t http_min_rate_bytes_per_s = 0;           ///< 0: clients may be as slow as they like.
     identity::Role http_local_role = identity::Role::none; ///< Of clients on this machine without a token.
 
+    // [health]
+    std::uint32_t deep_every_ms = 0;
+
     // [chaos]
     bool chaos = false; ///< Whether admins may inject faults here.
 

@@ -224,6 +224,10 @@ Table systems() {
             "http.local_role", &C::http_local_role, "writer", Choice{{"none", "viewer", "writer"}},
             "What a client on this machine may do without a certificate and without the operator token.")),
 
+        live(number("health.deep_every_ms", &C::deep_every_ms, 10'000, "ms", {100, 600'000},
+                    "Time between two deep looks at this node: mailboxes, a block there and back over each "
+                    "data link, every codec. What fails two looks in a row is begun anew.")),
+
         live(flag("chaos.enabled", &C::chaos, false,
                   "Whether admins may inject faults into this node; never on one that people rely on.")),
 

@@ -1,12 +1,10 @@
 #include "runtime/node/health.hpp"
 
-#include "runtime/caf/errors.hpp"
+#include "runtime/node/actor_probe.hpp"
 #include "runtime/node/admin_verbs.hpp"
-
-#include <caf/all.hpp>
+#include "runtime/node/deep_health.hpp"
 
 #include <chrono>
-#include <map>
 
 namespace dwcp::node {
 namespace {
@@ -76,7 +74,49 @@ json Health::last() const {
                                     {"detail", "it does not come to its end; the disk may hang"},
                                     {"seconds", age_s}});
     }
+    add_deep(report);
     return report;
+}
+
+void Health::show(const DeepHealth* deep) {
+    const std::lock_guard lock(mutex_);
+    deep_ = deep;
+}
+
+/// With the mutex held.
+void Health::add_deep(json& report) const {
+    if (deep_ == nullptr) return;
+    const auto found = deep_->report();
+    const auto worsen = [&](bool vital) {
+        auto& status = report["status"];
+        if (vital)
+            status = "unhealthy";
+        else if (status == "healthy")
+            status = "degraded";
+    };
+    for (const auto& check : found.checks) {
+        const bool ok = check.condition == health::Condition::ok;
+        if (!ok) worsen(check.vital);
+        report["checks"].push_back({{"name", check.part},
+                                    {"ok", ok},
+                                    {"detail", check.detail},
+                                    {"seconds", check.seconds},
+                                    {"age_s", found.age_s}});
+    }
+    if (found.stale) {
+        worsen(false);
+        report["checks"].push_back({{"name", "deep examination"},
+                                    {"ok", false},
+                                    {"detail", "it does not come to its end"},
+                                    {"seconds", found.age_s},
+                                    {"age_s", found.age_s}});
+    }
+    report["recoveries"] = json::array();
+    for (const auto& recovery : found.recoveries)
+        report["recoveries"].push_back({{"part", recovery.part},
+                                        {"state", recovery.state},
+                                        {"attempts", recovery.attempts},
+                                        {"reason", recovery.reason}});
 }
 
 json Health::examine() {
@@ -93,28 +133,11 @@ json Health::examine() {
 }
 
 void Health::ask_actors(Checks& checks) {
-    caf::scoped_actor self{system_};
-    // CAF answers this question through the actor's mailbox, whatever its handlers are.
-    const auto ask = [&](const caf::actor& actor) {
-        return self->request(actor, kProbeDeadline, caf::sys_atom_v, caf::get_atom_v, "info");
-    };
-    std::map<std::string, decltype(ask({}))> asked;
-    const auto begin = now();
-    for (const auto& child : board_.all()) {
-        // One that is being restarted is the supervisor doing its work, and one that is quarantined an
-        // operator's decision; one that is there and does not answer is broken.
-        if (const auto live = resolver_.find(child.path))
-            asked.emplace(child.path, ask(live->handle));
-        else
-            checks.add("actor " + child.path, false, "is " + child.state, 0, false);
-    }
-    for (auto& [path, answer] : asked) {
-        std::string detail;
-        answer.receive(
-            [](caf::ok_atom, const std::string&, const caf::strong_actor_ptr&, const std::string&) {},
-            [&](const caf::error& error) { detail = actor::from_caf(error).message; });
-        checks.add("actor " + path, detail.empty(), detail, milliseconds_since(begin) / 1000, true);
-    }
+    // One that is being restarted is the supervisor doing its work, and one that is quarantined an operator's
+    // decision; one that is there and does not answer is broken.
+    for (const auto& answer : probe_actors(system_, resolver_, board_.all(), kProbeDeadline))
+        checks.add("actor " + answer.path, answer.problem.empty(), answer.problem, answer.seconds,
+                   answer.alive);
 }
 
 void Health::write_to_store(Checks& checks) {

@@ -5,6 +5,8 @@
 // is made at most once a second, by whoever asks first; others meanwhile get the one before. All actors are
 // asked at once: ten that hang cost one deadline, not ten. A report that has not been renewed for long says
 // "unhealthy" by itself: whoever examines hangs, so a disk that hangs is seen and holds one thread only.
+// What costs more than that is looked at less often (deep_health.hpp); its latest results are part of each
+// report, with their age.
 #pragma once
 
 #include "actors/supervisor/board.hpp"
@@ -22,6 +24,8 @@
 
 namespace dwcp::node {
 
+class DeepHealth;
+
 class Health {
   public:
     Health(caf::actor_system& system, actor::Resolver& resolver, supervisor::Board& board,
@@ -30,12 +34,17 @@ class Health {
 
     /// {"status": "healthy|degraded|unhealthy", "checks": [{"name", "ok", "detail", "seconds"}], "age_s"};
     /// made a second ago at most, or being renewed.
+    /// The deep checks have an "age_s" of their own; "recoveries": [{"part", "state", "attempts", "reason"}].
     nlohmann::json report();
+
+    /// From now on its results are shown, too; null: not any more.
+    void show(const DeepHealth* deep);
 
   private:
     class Checks;
     nlohmann::json examine();
     nlohmann::json last() const;
+    void add_deep(nlohmann::json& report) const;
     void ask_actors(Checks& checks);
     void write_to_store(Checks& checks);
 
@@ -48,6 +57,7 @@ class Health {
     std::mutex mutex_;
     std::condition_variable examined_;
     bool examining_ = false;
+    const DeepHealth* deep_ = nullptr;
     nlohmann::json last_;
     TimePoint made_{};
 };

@@ -22,6 +22,7 @@
 #include "runtime/node/admin_trace.hpp"
 #include "runtime/node/backups.hpp"
 #include "runtime/node/breaker_settings.hpp"
+#include "runtime/node/deep_checks.hpp"
 #include "runtime/node/health.hpp"
 #include "runtime/node/health_watch.hpp"
 #include "runtime/node/live_config.hpp"
@@ -92,6 +93,7 @@ class RunningNode final : public Node {
     void grow_tree();
     void listen();
     void watch_itself();
+    void watch_deeply();
     bool drain() override;
     void reload() override;
 
@@ -143,6 +145,8 @@ class RunningNode final : public Node {
     std::unique_ptr<gateway::EventFeed> events_feed_;
     std::unique_ptr<http::HttpServer> http_;
     std::unique_ptr<NodeMetrics> metrics_;
+    std::unique_ptr<DeepChecks> deep_checks_;
+    std::unique_ptr<DeepHealth> deep_health_;
     std::unique_ptr<HealthWatch> health_watch_;
     std::unique_ptr<Watchdog> watchdog_;
 
@@ -430,6 +434,7 @@ void RunningNode::watch_itself() {
     metrics_ = std::make_unique<NodeMetrics>(
         NodeMetricsSources{config_, tree_.board, resolver_, *store_, *control_, *data_, draining_,
                            [this] { return live_.get()->chaos; }, kStoreMemoryBytes});
+    watch_deeply();
     HealthWatchSources health;
     health.health = [this] { return health_->report(); };
     if (config_.consensus) health.lanes.assign(kLanes.begin(), kLanes.end());
@@ -448,6 +453,18 @@ void RunningNode::watch_itself() {
     watchdog_ = std::make_unique<Watchdog>(std::move(watchdog), *system_, resolver_);
 }
 
+void RunningNode::watch_deeply() {
+    deep_checks_ = std::make_unique<DeepChecks>(*system_, resolver_, board_, *data_, draining_);
+    DeepHealthSources deep;
+    deep.look = [this] { return deep_checks_->look(); };
+    deep.look_at = [this](const std::string& part) { return deep_checks_->look_at(part); };
+    deep.recover = [this](const std::string& part) { return deep_checks_->recover(part); };
+    deep.every = [this] { return ms(live_.get()->deep_every_ms); };
+    deep_health_ =
+        std::make_unique<DeepHealth>(std::move(deep), events_, static_cast<std::uint64_t>(unix_now_ms()));
+    health_->show(deep_health_.get());
+}
+
 // --- the end
 
 bool RunningNode::drain() {
@@ -464,6 +481,8 @@ void RunningNode::end() {
     resolver_.close(); // whoever waits for an actor gets its answer now
     watchdog_.reset();
     health_watch_.reset();
+    if (health_) health_->show(nullptr);
+    deep_health_.reset();
     metrics_.reset();
     if (supervisor_) {
         // It ends after everything below it: from here on no actor uses the links, the pools or the store.

@@ -1,0 +1,206 @@
+// The deep look at a node and what it has recovered: over scripted parts, and over a real actor that hangs
+// below a real supervisor.
+#include "actors/manager/messages.hpp"
+#include "actors/supervisor/supervisor_actor.hpp"
+#include "runtime/caf/actor.hpp"
+#include "runtime/caf/system.hpp"
+#include "runtime/node/deep_checks.hpp"
+#include "runtime/node/deep_health.hpp"
+#include "tests/unit/manager/fake_data_plane.hpp"
+#include "tests/unit/wire/seed.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <latch>
+#include <thread>
+
+using namespace dwcp;
+using namespace std::chrono_literals;
+using health::Condition;
+
+namespace {
+
+constexpr auto kLimit = 30s;
+
+bool eventually(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kLimit;
+    while (std::chrono::steady_clock::now() < deadline) {
+        if (condition()) return true;
+        std::this_thread::yield();
+    }
+    return condition();
+}
+
+std::size_t count_of(const EventRing& events, const std::string& name) {
+    const auto all = events.since(0, kEventsKept);
+    return static_cast<std::size_t>(
+        std::ranges::count_if(all, [&](const Event& event) { return event.name == name; }));
+}
+
+/// One part that is as the test says, looked at all the time and recovered without waiting.
+struct Scripted {
+    explicit Scripted(Condition first) : condition(first) {
+        sources.look = [this] {
+            ++looks;
+            return std::vector{finding()};
+        };
+        sources.look_at = [this](const std::string&) { return finding(); };
+        sources.recover = [this](const std::string& part) -> Result<void> {
+            REQUIRE(part == "part");
+            most_at_a_time = std::max(most_at_a_time.load(), ++under_way);
+            ++attempts;
+            if (on_attempt) on_attempt();
+            --under_way;
+            return {};
+        };
+        sources.every = [] { return Duration(1ms); };
+        sources.recovery.backoff = {1ms, 4ms};
+        sources.settle = 1ms;
+    }
+    node::DeepFinding finding() const {
+        return {.part = "part", .condition = condition, .detail = condition == Condition::ok ? "" : "broken"};
+    }
+    void start() { deep = std::make_unique<node::DeepHealth>(sources, events, dwcp::test::seed()); }
+
+    std::atomic<Condition> condition;
+    std::atomic<int> looks = 0;
+    std::atomic<int> attempts = 0;
+    std::atomic<int> under_way = 0;
+    std::atomic<int> most_at_a_time = 0;
+    std::function<void()> on_attempt;
+    EventRing events;
+    node::DeepHealthSources sources;
+    std::unique_ptr<node::DeepHealth> deep; ///< Last: its thread uses the rest.
+};
+
+/// AbortPut keeps its handler busy until the latch opens.
+class Stickable final : public actor::Actor {
+  public:
+    Stickable(caf::actor_config& config, actor::ActorContext context, std::latch* open)
+        : Actor(config, std::move(context)), open_(*open) {}
+
+  protected:
+    caf::behavior handlers() override {
+        return {on<manager::AbortPut>([this](const manager::AbortPut&) -> Result<manager::Acknowledged> {
+            open_.wait();
+            return manager::Acknowledged{};
+        })};
+    }
+
+  private:
+    std::latch& open_;
+};
+
+} // namespace
+
+TEST_CASE("a part that fails twice is recovered, told of by events, and well again") {
+    Scripted part(Condition::failed);
+    part.on_attempt = [&] { part.condition = Condition::ok; };
+    part.start();
+    REQUIRE(eventually([&] { return count_of(part.events, "recovery_ended") == 1; }));
+    CHECK(part.attempts == 1);
+    CHECK(count_of(part.events, "recovery_begun") == 1);
+    REQUIRE(eventually([&] { return part.deep->report().recoveries.empty(); }));
+    CHECK(part.deep->report().checks.at(0).condition == Condition::ok);
+    const metrics::Labels labels{{"part", "part"}, {"outcome", "recovered"}};
+    CHECK(metrics::counter("dwcp_recovery_attempts_total", "", labels).value() >= 1);
+}
+
+TEST_CASE("a part that cannot be recovered is given to people after three attempts, one at a time") {
+    Scripted part(Condition::failed);
+    part.start();
+    REQUIRE(eventually([&] { return count_of(part.events, "recovery_exhausted") == 1; }));
+    const int looks = part.looks;
+    REQUIRE(eventually([&] { return part.looks > looks + 20; }));
+    CHECK(part.attempts == 3);
+    CHECK(part.most_at_a_time == 1);
+    CHECK(count_of(part.events, "recovery_begun") == 1);
+    CHECK(part.deep->report().recoveries.at(0).state == "given_up");
+    CHECK(metrics::gauge("dwcp_recovery_given_up", "", {{"part", "part"}}).value() == 1);
+    part.condition = Condition::ok;
+    REQUIRE(eventually([&] {
+        return metrics::gauge("dwcp_recovery_given_up", "", {{"part", "part"}}).value() == 0;
+    }));
+}
+
+TEST_CASE("what is held on purpose is shown, and left alone") {
+    Scripted part(Condition::held);
+    part.start();
+    REQUIRE(eventually([&] { return part.looks > 20; }));
+    CHECK(part.attempts == 0);
+    CHECK(count_of(part.events, "recovery_begun") == 0);
+    CHECK(part.deep->report().checks.at(0).detail == "broken");
+}
+
+TEST_CASE("the node's end cancels a recovery at once, however long it would wait") {
+    Scripted part(Condition::failed);
+    part.sources.recovery.backoff = {std::chrono::hours(1), std::chrono::hours(1)};
+    part.start();
+    REQUIRE(eventually([&] { return count_of(part.events, "recovery_begun") == 1; }));
+    part.deep.reset();
+    CHECK(part.attempts == 0);
+    CHECK(count_of(part.events, "recovery_cancelled") == 1);
+}
+
+TEST_CASE("every codec passes its self-test") {
+    const auto found = node::check_codecs();
+    CHECK(found.size() >= 9);
+    for (const auto& finding : found) {
+        INFO(finding.part << ": " << finding.detail);
+        CHECK(finding.condition == Condition::ok);
+        CHECK_FALSE(finding.recoverable);
+    }
+}
+
+TEST_CASE("an actor that hangs is killed, and its supervisor brings it back; a paused one is left alone") {
+    std::latch open(1);
+    EventRing events;
+    supervisor::Board board;
+    actor::Resolver resolver;
+    manager::test::FakeDataPlane data;
+    actor::System system{{.heartbeat_interval_ms = 500, .heartbeat_timeout_ms = 2000, .threads = 4}};
+    supervision::ChildSpec spec;
+    spec.id = "stuck/0";
+    actor::ActorContext context{.path = "supervisor", .resolver = &resolver};
+    const auto stats = context.stats;
+    const auto start = [&](actor::ActorContext child) -> caf::actor {
+        return system.get().spawn<Stickable>(std::move(child), &open);
+    };
+    const auto root = supervisor::spawn_supervisor(system.get(), std::move(context), {{{spec, start}}, [] {}},
+                                                   board, events);
+    resolver.publish("supervisor", root, stats, {});
+    REQUIRE(eventually([&] { return resolver.find("stuck/0").has_value(); }));
+    {
+        const node::DeepChecks checks(system.get(), resolver, board, data,
+                                      std::make_shared<const std::atomic<bool>>(false));
+        CHECK(checks.look_at("actor stuck/0").condition == Condition::ok);
+        const auto first = resolver.find("stuck/0");
+        first->stats->pause.begin();
+        const auto paused = checks.look_at("actor stuck/0");
+        first->stats->pause.end();
+        CHECK(paused.condition == Condition::held);
+        CHECK_FALSE(paused.detail.empty());
+
+        caf::anon_send(first->handle, actor::Local<manager::AbortPut>(manager::AbortPut{}));
+        node::DeepHealthSources sources;
+        sources.look = [&] { return std::vector{checks.look_at("actor stuck/0")}; };
+        sources.look_at = [&](const std::string& part) { return checks.look_at(part); };
+        sources.recover = [&](const std::string& part) {
+            auto killed = checks.recover(part);
+            open.count_down(); // the handler ends, and with it the life that was killed
+            return killed;
+        };
+        sources.every = [] { return Duration(1ms); };
+        sources.settle = kLimit;
+        const node::DeepHealth deep(std::move(sources), events, dwcp::test::seed());
+        REQUIRE(eventually([&] { return count_of(events, "recovery_ended") == 1; }));
+        REQUIRE(eventually([&] { return resolver.find("stuck/0").has_value(); }));
+        CHECK(resolver.find("stuck/0")->life == 2);
+    }
+    resolver.close();
+    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+}
