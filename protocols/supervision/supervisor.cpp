@@ -145,8 +145,7 @@ void Supervisor::on(const Command& event, TimePoint now) {
     case Verb::quarantine:
         return quarantine(child, event.who + ": " + event.reason);
     case Verb::resume:
-        child.quarantine.clear();
-        forget(child);
+        child.quarantine.clear(); // its record was cleared when it came in
         return up_at_once(child, now);
     case Verb::stop:
         return down(child, ChildState::stopped);
@@ -229,6 +228,13 @@ std::optional<ChildStatus> Supervisor::child(std::string_view id) const {
         .release = child->release,
         .last_good = child->last_good,
     };
+}
+
+std::size_t Supervisor::remembered() const {
+    std::size_t times = recent_.size();
+    for (const Child& child : children_)
+        times += child.deaths.size();
+    return times;
 }
 
 const Supervisor::Child* Supervisor::find(std::string_view id) const {
@@ -342,7 +348,7 @@ std::vector<std::string> Supervisor::take_along(const Child& child) {
     const std::size_t from = spec_.strategy == Strategy::one_for_all ? 0 : index_of(child) + 1;
     for (std::size_t i = from; i < children_.size(); ++i) {
         Child& sibling = children_[i];
-        if (&sibling == &child || !sibling.quarantine.empty()) continue;
+        if (&sibling == &child) continue;
         if (sibling.spec.type == RestartType::temporary) {
             if (sibling.alive() && !sibling.must_stop) down(sibling, ChildState::ended);
             continue;

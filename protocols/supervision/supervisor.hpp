@@ -119,6 +119,8 @@ class Supervisor {
     std::optional<ChildStatus> child(std::string_view id) const;
     /// Events dropped because they told of another life, an unknown child or a replaced timer.
     std::uint64_t stale() const { return stale_; }
+    /// Times of deaths and restarts that are held now; bounded by the specs.
+    std::size_t remembered() const;
     /// The timer that is armed now: for simulations, which need no timers of their own.
     const std::optional<WakeAt>& armed() const { return armed_; }
 

@@ -165,6 +165,9 @@ TEST_CASE("an operator's commands") {
     tell({
         {"kill: it comes back as after a crash", kOne, "begin, kill b",
          "start a, start b, start c, up, kill b, start b"},
+        {"a kill is never a normal end",
+         with(kOne, [](auto& spec) { spec.children[1].type = RestartType::transient; }),
+         "begin, kill b, end b, end b", "start a, start b, start c, up, kill b, start b"},
         {"kill twice is one kill", kOne, "mute b, begin, kill b, hear b, kill c",
          "start a, start b, kill b, start b"},
         {"restart: stopped in order, started at once, those that depend on it too", kRest, "begin, restart b",
@@ -267,6 +270,9 @@ TEST_CASE("one restart too many is escalated as the supervisor is told") {
     stopped.play("begin, crash b, crash b");
     CHECK(stopped.core.state() == Supervisor::State::given_up);
     CHECK(stopped.state("a") == "given_up");
+    stopped.play("start a");
+    CHECK(stopped.core.state() == Supervisor::State::running);
+    CHECK(stopped.state("b") == "given_up");
 }
 
 TEST_CASE("a poisoned child is quarantined after so many deaths, its siblings are left alone") {
