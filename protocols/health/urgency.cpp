@@ -19,6 +19,20 @@ std::string_view to_string(Priority priority) {
     return "normal";
 }
 
+std::string_view to_string(Work work) {
+    switch (work) {
+    case Work::none:
+        return "none";
+    case Work::read:
+        return "read";
+    case Work::write:
+        return "write";
+    case Work::going_on:
+        return "going_on";
+    }
+    return "none";
+}
+
 Result<Priority> parse_priority(std::string_view text) {
     for (const Priority priority : kPriorities)
         if (text == to_string(priority)) return priority;

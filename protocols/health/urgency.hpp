@@ -21,6 +21,15 @@ std::string_view to_string(Priority priority);
 /// Errc::invalid_argument for any other word than the four.
 Result<Priority> parse_priority(std::string_view text);
 
+/// What a request asks for, as far as refusing it under pressure goes.
+enum class Work : std::uint8_t {
+    none,     ///< An operator's verb, a probe, a description: never refused for pressure.
+    read,     ///< Leaves nothing behind.
+    write,    ///< Begins something that will be kept.
+    going_on, ///< Goes on with what a client has begun: a part, a completion.
+};
+std::string_view to_string(Work work);
+
 /// Of a client that did not say how long it waits: the limits of each step hold alone.
 inline constexpr TimePoint kNoDeadline = TimePoint::max();
 /// A client that says more waits this long: no step of ours waits longer.
