@@ -454,7 +454,7 @@ void RunningNode::watch_itself() {
 }
 
 void RunningNode::watch_deeply() {
-    deep_checks_ = std::make_unique<DeepChecks>(*system_, resolver_, board_, *data_, draining_);
+    deep_checks_ = std::make_unique<DeepChecks>(*system_, resolver_, tree_.board, *data_, draining_);
     DeepHealthSources deep;
     deep.look = [this] { return deep_checks_->look(); };
     deep.look_at = [this](const std::string& part) { return deep_checks_->look_at(part); };

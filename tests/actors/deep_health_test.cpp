@@ -159,7 +159,7 @@ TEST_CASE("every codec passes its self-test") {
 TEST_CASE("an actor that hangs is killed, and its supervisor brings it back; a paused one is left alone") {
     std::latch open(1);
     EventRing events;
-    supervisor::Board board;
+    supervisor::TreeMemory tree;
     actor::Resolver resolver;
     manager::test::FakeDataPlane data;
     actor::System system{{.heartbeat_interval_ms = 500, .heartbeat_timeout_ms = 2000, .threads = 4}};
@@ -170,12 +170,14 @@ TEST_CASE("an actor that hangs is killed, and its supervisor brings it back; a p
     const auto start = [&](actor::ActorContext child) -> caf::actor {
         return system.get().spawn<Stickable>(std::move(child), &open);
     };
-    const auto root = supervisor::spawn_supervisor(system.get(), std::move(context), {{{spec, start}}, [] {}},
-                                                   board, events);
+    auto plan = std::make_shared<supervisor::Plan>();
+    plan->children.push_back({.spec = spec, .start = start});
+    const auto root =
+        supervisor::spawn_supervisor(system.get(), std::move(context), plan, tree, events, [](int) {});
     resolver.publish("supervisor", root, stats, {});
     REQUIRE(eventually([&] { return resolver.find("stuck/0").has_value(); }));
     {
-        const node::DeepChecks checks(system.get(), resolver, board, data,
+        const node::DeepChecks checks(system.get(), resolver, tree.board, data,
                                       std::make_shared<const std::atomic<bool>>(false));
         CHECK(checks.look_at("actor stuck/0").condition == Condition::ok);
         const auto first = resolver.find("stuck/0");
