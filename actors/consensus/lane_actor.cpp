@@ -30,6 +30,9 @@ struct Probe {
           submit_seconds(metrics::histogram("dwcp_lane_submit_duration_seconds",
                                             "From a command's arrival to its answer.",
                                             metrics::duration_bounds(), {{"lane", lane}})),
+          failed(metrics::counter("dwcp_lane_submit_failures_total",
+                                  "Commands that were not committed in time, or could not be.",
+                                  {{"lane", lane}})),
           log_index(
               metrics::gauge("dwcp_lane_log_index", "Highest entry on this node's disk.", {{"lane", lane}})),
           committed_index(metrics::gauge("dwcp_lane_committed_index",
@@ -45,6 +48,7 @@ struct Probe {
 
     metrics::Counter committed;
     metrics::Histogram submit_seconds;
+    metrics::Counter failed;
     metrics::Gauge log_index;
     metrics::Gauge committed_index;
     metrics::Gauge applied_index;
@@ -381,6 +385,8 @@ void LaneActor::load(Load load) {
 void LaneActor::answer(const Answer& answer) {
     if (!answer.outcome) {
         waiting_.erase(answer.client);
+        const Errc code = answer.outcome.error().code;
+        if (code == Errc::unavailable || code == Errc::deadline_exceeded) probe_.failed.add();
         return refuse(answer.client, answer.outcome.error());
     }
     const auto found = fresh_.find(answer.outcome->index);

@@ -86,6 +86,13 @@ struct ActorCommand;
 struct ActorCommandDone;
 } // namespace dwcp::supervisor
 
+namespace dwcp::ramp {
+struct RampCommand;
+struct RampAnswered;
+struct QueryRamp;
+struct RampView;
+} // namespace dwcp::ramp
+
 namespace dwcp::links {
 struct PeerRequest;
 struct PeerResponse;
@@ -216,4 +223,9 @@ CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::gateway::RouteDecision>
 // actors/supervisor/messages.hpp
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::supervisor::ActorCommand>))
 CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::supervisor::ActorCommandDone>))
+// actors/ramp/messages.hpp
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::ramp::RampCommand>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::ramp::RampAnswered>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::ramp::QueryRamp>))
+CAF_ADD_TYPE_ID(dwcp_messages, (dwcp::actor::Local<dwcp::ramp::RampView>))
 CAF_END_TYPE_ID_BLOCK(dwcp_messages)

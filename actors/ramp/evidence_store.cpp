@@ -1,0 +1,89 @@
+#include "actors/ramp/evidence_store.hpp"
+
+#include "actors/ramp/ramp_json.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <charconv>
+
+namespace dwcp::ramp {
+namespace {
+
+using nlohmann::json;
+using store::Family;
+
+constexpr std::string_view kPrefix = "ramp-evidence/";
+
+std::string key_of(std::uint64_t seq) { return fmt::format("{}{:016x}", kPrefix, seq); }
+
+json events_since(const EventRing& events, UnixMillis since_ms) {
+    json list = json::array();
+    for (const dwcp::Event& event : events.latest(kEventsKept)) {
+        if (event.time_ms < since_ms) continue;
+        list.push_back({{"time_ms", event.time_ms},
+                        {"name", event.name},
+                        {"subject", event.subject},
+                        {"trace", event.trace},
+                        {"fields", event.fields}});
+    }
+    return list;
+}
+
+json verdicts_json(const std::vector<Verdict>& verdicts) {
+    json list = json::array();
+    for (const Verdict& verdict : verdicts)
+        list.push_back(to_json(verdict));
+    return list;
+}
+
+} // namespace
+
+Result<void> EvidenceStore::keep(const KeepEvidence& evidence, const PhaseRecord& about) {
+    const json bundle{{"seq", evidence.seq},
+                      {"phase", evidence.phase},
+                      {"node", sources_.self},
+                      {"since_ms", about.since_ms},
+                      {"kept_ms", unix_now_ms()},
+                      {"plan", about.plan_toml},
+                      {"day_ms", about.day_ms},
+                      {"gate", about.gate},
+                      {"window_ms", evidence.evidence.window_ms},
+                      {"systems", evidence.evidence.systems},
+                      {"verdicts", verdicts_json(evidence.verdicts)},
+                      {"events", events_since(sources_.events, about.since_ms)},
+                      {"configuration", sources_.configuration()}};
+    // The observations are JSON already, and many: they are put in as they are.
+    std::string text = bundle.dump(-1, ' ', false, json::error_handler_t::replace);
+    text.back() = ',';
+    text += fmt::format("\"observations\":[{}]}}", fmt::join(about.observations, ","));
+    store::Batch batch;
+    batch.put(Family::state, key_of(evidence.seq), as_bytes(text));
+    if (const auto kept = list()) {
+        for (std::size_t i = 0; i + kEvidenceKept <= kept->size(); ++i)
+            batch.erase(Family::state, key_of((*kept)[i]));
+    }
+    return sources_.store.write(batch, store::Sync::yes);
+}
+
+Result<std::optional<std::string>> EvidenceStore::find(std::uint64_t seq) const {
+    const auto value = sources_.store.get(Family::state, key_of(seq));
+    if (!value) return std::unexpected(value.error());
+    if (!*value) return std::nullopt;
+    return std::string(as_text(**value));
+}
+
+Result<std::vector<std::uint64_t>> EvidenceStore::list() const {
+    std::vector<std::uint64_t> found;
+    const auto scanned =
+        sources_.store.scan(Family::state, kPrefix, kPrefix, [&](std::string_view key, ByteView) {
+            std::uint64_t seq = 0;
+            std::from_chars(key.data() + kPrefix.size(), key.data() + key.size(), seq, 16);
+            found.push_back(seq);
+            return true;
+        });
+    if (!scanned) return std::unexpected(scanned.error());
+    return found;
+}
+
+} // namespace dwcp::ramp
