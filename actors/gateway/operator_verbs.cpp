@@ -286,7 +286,12 @@ std::vector<OperatorVerb> chaos() {
                  "(SIGKILL). Only where chaos.enabled is true.",
                  "`outcome`; none if the process is killed.",
                  R"({"path": "consensus/metadata", "reason": "drill"})"},
-                {{"path", "body", "The actor; without, the process."}}, true),
+                {{"path", "body", "The actor; without, the process."},
+                 {"at", "body",
+                  "Not now: the process ends when it comes to `ramp-write` (before a record of the ramp is "
+                  "written) or `ramp-commit` (after it was)."},
+                 number("count", "The how-manieth time; the first without, 0: not any more.", "body")},
+                true),
         fault("pause", "Stops an actor from handling anything, as if it hung.",
               R"({"path": "manager/0", "seconds": 5, "reason": "drill"})", {kActorPath}),
         fault("delay", "Holds control requests to a peer back.",
@@ -340,6 +345,103 @@ std::vector<OperatorVerb> breakers() {
     };
 }
 
+std::vector<OperatorVerb> ramp_questions() {
+    const Parameter day{"day", "query", "How long a day of the plan is: 5s, 1h; without, as the plan says."};
+    return {
+        question(
+            "ramp.status", "/v1/ramp",
+            {"Where the ramp stands: its step and stage, the weights, and the verdict on each criterion.",
+             "`phase`, `plan`, `day_ms`, `rehearsal` and its `notes`, `host`, `term`, `seq`, `step` and "
+             "`stage` (each with `index` and `count`), `weights`, `reason`, `explanation`, "
+             "`review_until_ms`, `kill_switch`, `alarm`, `verdicts` (each `criterion`, `check`, `outcome`, "
+             "`limit`, `measured`, `unit`, `n_canary`, `n_stable`, `effect` with its interval `low` to "
+             "`high`, `reason`, `overridden`), `skipped`, `approvals`, `overrides`, `attestations`, "
+             "`exercises`, `systems` by node, and `silent`: nodes that did not answer."}),
+        question(
+            "ramp.plan", "/v1/ramp/plan",
+            {"The plan that is played, or else the one of ramp.plan_file: every step, stage and gate.",
+             "`plan`, `day_ms`, `rehearsal`, `notes`, `digest`, `steps` (each `name`, `title`, `targets`, "
+             "`approval`, `stages`), `gates`, `triggers`.",
+             "/v1/ramp/plan?day=1h"},
+            {day}),
+        question("ramp.history", "/v1/ramp/history",
+                 {"Every transition of every ramp, oldest first, as the journal has it.",
+                  "`records`: each `seq`, `term`, `at_ms`, `kind`, `step`, `stage`, `by`, `role`, `reason`, "
+                  "`verdicts`, `alarm`, and what its kind has besides; `last_seq`, to go on after.",
+                  "/v1/ramp/history?limit=20"},
+                 {number("after", "Only records with a higher number; without, the latest."),
+                  number("limit", "At most so many, up to 5000; 200 without.")}),
+        question("ramp.explain", "/v1/ramp/explain",
+                 {"In sentences: what the ramp does, what it waits for, and why.",
+                  "`phase`, `host`, `sentences`, `criteria`: each `criterion`, `outcome`, `reason`."}),
+        question(
+            "ramp.evidence", "/v1/ramp/evidence/*",
+            {"What the verdicts of a record rest on; kept by the node that hosted the ramp then.",
+             "`seq`, `phase`, `node`, `since_ms`, `verdicts`, `events`, `configuration`, `observations`: "
+             "each a line that `ramp replay` reads.",
+             "/v1/ramp/evidence/12"},
+            {{"path", "path", "The record's number, as `ramp history` shows it.", true}}),
+    };
+}
+
+OperatorVerb ramp_command(std::string name, Role role, std::string sentence, std::string example = {},
+                          std::vector<Parameter> parameters = {}, bool needs_reason = false) {
+    std::string path = "/v1/ramp/" + name;
+    return command(
+        "ramp." + std::move(name), std::move(path), role,
+        {std::move(sentence), "`outcome`, a sentence; `host`, the node that did it.", std::move(example)},
+        std::move(parameters), needs_reason);
+}
+
+std::vector<OperatorVerb> ramp() {
+    const Parameter lasts{"lasts", "body", "For how long, such as 1h or 24h; a day without."};
+    std::vector<OperatorVerb> all = ramp_questions();
+    for (auto& verb : std::vector<OperatorVerb>{
+             ramp_command(
+                 "start", Role::operator_,
+                 "Begins a rollout plan; the node that is asked drives it. A dry run shows the whole "
+                 "plan.",
+                 R"({"day": "1h", "reason": "release 12"})",
+                 {{"plan", "body", "The plan's text, TOML; without, the file of ramp.plan_file."},
+                  {"day", "body",
+                   "How long a day of the plan is, such as 5s or 1h; without, as the "
+                   "plan says."}}),
+             ramp_command("pause", Role::operator_, "Stops the ramp where it is; the weights stay."),
+             ramp_command("resume", Role::operator_,
+                          "Goes on after a pause or ends a review: the stage begins anew."),
+             ramp_command("promote", Role::operator_,
+                          "Goes on to the next stage without waiting for the rest of this one.",
+                          R"({"reason": "seen enough"})",
+                          {{"full", "body", "true: straight to the last step.", false, Type::flag}}),
+             ramp_command("abort", Role::operator_, "Ends the ramp; what was shifted is rolled back first.",
+                          R"({"reason": "not today"})", {}, true),
+             ramp_command("rollback", Role::operator_,
+                          "Takes all traffic back to the stable releases at once.",
+                          R"({"reason": "users complain"})", {}, true),
+             ramp_command(
+                 "override", Role::admin,
+                 "Lets a criterion of the gate at hand pass; or gives a silent node up that holds a "
+                 "rollback back.",
+                 R"({"subject": "zero critical incidents", "reason": "a drill"})",
+                 {{"subject", "body", "The criterion as `ramp status` names it, or the node.", true}}, true),
+             ramp_command("approve", Role::operator_,
+                          "Approves a step that waits for it; the plan says which role may.",
+                          R"({"reason": "go"})",
+                          {{"subject", "body", "The step's name; without, the one at hand."}, lasts}),
+             ramp_command("attest", Role::operator_,
+                          "Vouches for something that the ramp cannot measure, such as the runbooks.",
+                          R"({"subject": "runbooks", "reason": "walked through on Monday"})",
+                          {{"subject", "body", "What is vouched for.", true}, lasts}, true),
+             ramp_command(
+                 "kill-switch", Role::admin,
+                 "Keeps every node on the stable releases whatever a plan says, until it is off again.",
+                 R"({"state": "on", "reason": "an incident"})", {{"state", "body", "on or off; on without."}},
+                 true),
+         })
+        all.push_back(std::move(verb));
+    return all;
+}
+
 std::vector<OperatorVerb> backups() {
     const std::string entry = "id, set (of a cluster's backup), node, version, created_ms, files, bytes, "
                               "pause_ms (how long writers waited), lanes (where each one ended).";
@@ -368,8 +470,8 @@ std::vector<OperatorVerb> backups() {
 
 std::vector<OperatorVerb> all_verbs() {
     std::vector<OperatorVerb> all;
-    for (auto part :
-         {observation(), actors(), whole_node(), configuration(), audit(), breakers(), backups(), chaos()})
+    for (auto part : {observation(), actors(), whole_node(), configuration(), audit(), breakers(), backups(),
+                      ramp(), chaos()})
         std::ranges::move(part, std::back_inserter(all));
     for (OperatorVerb& verb : all)
         add_common(verb);

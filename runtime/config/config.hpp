@@ -121,6 +121,11 @@ struct NodeConfig {
 
     // [health]
     std::uint32_t deep_every_ms = 0;
+    // [ramp]
+    std::string ramp_plan_file; ///< Of `ramp start` without a plan; empty: one must be given.
+    std::uint32_t ramp_poll_interval_ms = 0;
+    std::uint32_t ramp_lease_ms = 0; ///< 0: from the poll interval.
+    std::uint32_t ramp_takeover_after_ms = 0;
 
     // [chaos]
     bool chaos = false; ///< Whether admins may inject faults here.

@@ -15,7 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr Duration kRemoteDeadline = std::chrono::seconds(5);
 /// An answer over the control link has 64 KiB at most, so lists are kept shorter there.
 constexpr std::uint64_t kRemoteListMax = 100;
 
@@ -100,7 +99,7 @@ Result<json> Admin::run_audited(const gateway::AdminCall& call) {
 
 Result<json> Admin::dispatch(const gateway::AdminCall& call) {
     const auto node = text_of(call.args, "node");
-    if (!node.empty() && node != services_.identity.name) return run_there(node, call);
+    if (!node.empty() && node != services_.identity.name) return forward(node, call);
     return run_here(call);
 }
 
@@ -110,7 +109,7 @@ Result<json> Admin::run_here(const gateway::AdminCall& call) {
     return fail(Errc::unimplemented, "'" + call.verb + "' is not there on this node", "use another version");
 }
 
-Result<json> Admin::run_there(const NodeName& node, gateway::AdminCall call) {
+Result<json> Admin::forward(const NodeName& node, gateway::AdminCall call, Duration deadline) {
     const auto& verb = call.verb;
     const auto& by = call.by;
     auto& args = call.args;
@@ -134,7 +133,7 @@ Result<json> Admin::run_there(const NodeName& node, gateway::AdminCall call) {
                       {"args", args},
                       {"by", {{"role", to_string(by.role)}, {"name", by.name}, {"how", by.how}}}}
                      .dump(-1, ' ', false, json::error_handler_t::replace)),
-        kRemoteDeadline, {}, [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
+        deadline, {}, [promise](Result<Bytes> reply) { promise->set_value(std::move(reply)); });
     const auto reply = answer.get();
     if (!reply) return std::unexpected(reply.error());
     auto parsed = gateway::parse_json(as_text(*reply));

@@ -5,10 +5,14 @@
 
 #include "runtime/node/admin_verbs.hpp"
 
+#include <chrono>
+
 namespace dwcp::node {
 
 /// The control service behind `args.node`.
 inline constexpr const char* kAdminService = "node/admin";
+
+inline constexpr Duration kForwardDeadline = std::chrono::seconds(5);
 
 /// What another node asks in somebody's name. Errors: invalid_argument, also for what is nested too deep to
 /// be walked safely. Verb, role and arguments are not checked yet.
@@ -27,6 +31,9 @@ class Admin {
     /// invalid_argument, permission_denied, what the link to that node says, and what the audit log says:
     /// then the verb did not run.
     Result<nlohmann::json> run(const gateway::AdminCall& call);
+    /// Asks another node to run it, in the name of whoever asked here; no audit record of it is written here.
+    Result<nlohmann::json> forward(const NodeName& node, gateway::AdminCall call,
+                                   Duration deadline = kForwardDeadline);
     /// Keeps that somebody was turned away before a call was made of it.
     void refused(const gateway::AdminCall& call, const Error& why);
     /// Serves the same for other nodes.
@@ -36,7 +43,6 @@ class Admin {
     Result<nlohmann::json> run_audited(const gateway::AdminCall& call);
     Result<nlohmann::json> dispatch(const gateway::AdminCall& call);
     Result<nlohmann::json> run_here(const gateway::AdminCall& call);
-    Result<nlohmann::json> run_there(const NodeName& node, gateway::AdminCall call);
 
     const AdminServices services_;
     VerbTable verbs_;

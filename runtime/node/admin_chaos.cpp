@@ -1,5 +1,6 @@
 // `chaos ...`: faults on purpose, only where the configuration allows them.
 #include "runtime/chaos/ballast.hpp"
+#include "runtime/chaos/kill_points.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin_verbs.hpp"
 #include "runtime/node/live_config.hpp"
@@ -60,8 +61,25 @@ Result<json> inject(const AdminServices& services, const AdminCall& call, const 
     return json{{"fault", view_json(fault)}};
 }
 
+/// The process ends when it comes to a point for the `count`th time.
+Result<json> kill_at(const AdminServices& services, const AdminCall& call) {
+    const auto point = text_of(call.args, "at");
+    const auto count = number_of(call.args, "count", 1);
+    const auto& known = chaos::KillPoints::names();
+    if (std::ranges::find(known, point) == known.end())
+        return fail(Errc::invalid_argument, "'" + point + "' is no point to kill the process at",
+                    "give " + std::string(chaos::kRampWrite) + " or " + std::string(chaos::kRampCommit));
+    const bool dry_run = flag_of(call.args, "dry_run");
+    if (!dry_run) services.kill_points.arm(point, count);
+    return json{{"outcome", count == 0 ? "the process does not end there"
+                                       : "the process ends when it comes to " + point + " for time " +
+                                             std::to_string(count)},
+                {"dry_run", dry_run}};
+}
+
 Result<json> kill(const AdminServices& services, const AdminCall& call) {
     if (auto enabled = check_enabled(services); !enabled) return std::unexpected(enabled.error());
+    if (!text_of(call.args, "at").empty()) return kill_at(services, call);
     const auto path = text_of(call.args, "path");
     const bool dry_run = flag_of(call.args, "dry_run");
     if (path.empty() && dry_run) return json{{"outcome", "would kill the process"}, {"dry_run", true}};

@@ -15,6 +15,7 @@
 #include "runtime/base/events.hpp"
 #include "runtime/caf/resolver.hpp"
 #include "runtime/chaos/faults.hpp"
+#include "runtime/chaos/kill_points.hpp"
 #include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/links/control/control_links.hpp"
@@ -55,6 +56,7 @@ struct AdminServices {
     chaos::Faults& faults;
     chaos::LinkFaults& link_faults;
     resilience::Breakers& breakers;
+    chaos::KillPoints& kill_points;
     std::shared_ptr<std::atomic<bool>> draining;
     std::shared_ptr<const std::atomic<bool>> ending; ///< The process was told to end.
     std::uint32_t manager_instances = 0;

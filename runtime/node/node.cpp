@@ -19,6 +19,7 @@
 #include "runtime/log/log.hpp"
 #include "runtime/node/admin.hpp"
 #include "runtime/node/admin_backup.hpp"
+#include "runtime/node/admin_ramp.hpp"
 #include "runtime/node/admin_trace.hpp"
 #include "runtime/node/backups.hpp"
 #include "runtime/node/breaker_settings.hpp"
@@ -28,6 +29,7 @@
 #include "runtime/node/live_config.hpp"
 #include "runtime/node/node_metrics.hpp"
 #include "runtime/node/own_tls.hpp"
+#include "runtime/node/ramp_node.hpp"
 #include "runtime/node/restore.hpp"
 #include "runtime/node/service_manager.hpp"
 #include "runtime/node/tree.hpp"
@@ -128,6 +130,7 @@ class RunningNode final : public Node {
     std::unique_ptr<manager::BlockKeeper> keeper_;
     std::unique_ptr<manager::Metadata> metadata_;
     std::unique_ptr<consensus::Transactions> transactions_;
+    std::unique_ptr<release::ReleaseRegistry> releases_;
     manager::OpenUploads uploads_;
     supervisor::TreeMemory tree_{restart_budget(config_)};
     actor::Resolver resolver_;
@@ -140,6 +143,7 @@ class RunningNode final : public Node {
     caf::actor supervisor_;
     std::unique_ptr<Health> health_;
     std::unique_ptr<BackupService> backups_;
+    std::unique_ptr<RampNode> ramp_;
     std::unique_ptr<Admin> admin_;
     std::unique_ptr<gateway::ActorBackend> backend_;
     std::unique_ptr<gateway::EventFeed> events_feed_;
@@ -179,6 +183,7 @@ void RunningNode::open_state() {
     keeper_ = std::make_unique<manager::BlockKeeper>(config_.name, *store_, events_);
     metadata_ = std::make_unique<manager::Metadata>(config_.name, *store_, *keeper_);
     transactions_ = std::make_unique<consensus::Transactions>(*store_);
+    releases_ = std::make_unique<release::ReleaseRegistry>(config_.name, events_);
     // Unfinished workloads pin their blocks before the first sweep may look at them.
     need(manager::Journal(*store_).recover([](const std::string&) { return true; }, *keeper_));
     std::map<NodeName, std::string> keys;
@@ -288,6 +293,7 @@ void RunningNode::serve_peers() {
     control_->serve_function(kTraceService, [self = config_.name](const links::PeerRequest& request) {
         return serve_spans(self, request);
     });
+    ramp_->serve(*control_);
     control_->serve_function(kAdminService,
                              [this](const links::PeerRequest& request) { return admin_->serve(request); });
 }
@@ -317,6 +323,8 @@ TreeServices RunningNode::tree_services() {
             .metadata = *metadata_,
             .uploads = uploads_,
             .transactions = *transactions_,
+            .ramp = *ramp_,
+            .releases = *releases_,
             .own_space = [this] { return own_space(); },
             .draining = draining_};
 }
@@ -342,6 +350,10 @@ void RunningNode::grow_tree() {
     });
     backups_ = backups();
     health_ = std::make_unique<Health>(*system_, resolver_, tree_.board, *store_, *control_);
+    ramp_ = std::make_unique<RampNode>(RampNodeServices{
+        config_, identity_, *store_, events_, *releases_,
+        {config_, *system_, resolver_, *backups_, events_},
+        [this] { return nlohmann::json(config::print_config(*live_.get())); }});
     admin_ = std::make_unique<Admin>(AdminServices{identity_,
                                                    *system_,
                                                    resolver_,
@@ -357,6 +369,7 @@ void RunningNode::grow_tree() {
                                                    faults_,
                                                    link_faults_,
                                                    breakers_,
+                                                   ramp_->kill_points(),
                                                    draining_,
                                                    told_to_end_,
                                                    config_.manager_instances,
@@ -365,6 +378,7 @@ void RunningNode::grow_tree() {
                                                    tls_,
                                                    kStoreMemoryBytes});
     add_backup_verbs(*admin_, *backups_);
+    add_ramp_verbs(*admin_, *ramp_);
     actor::ActorContext context{.path = "supervisor", .resolver = &resolver_};
     const auto stats = context.stats;
     plan_ = plan_tree(tree_services());
@@ -444,6 +458,7 @@ void RunningNode::watch_itself() {
         return answer ? std::optional((*answer)->status) : std::nullopt;
     };
     health_watch_ = std::make_unique<HealthWatch>(std::move(health));
+    ramp_->watch([this] { return health_->report(); }, [this] { return own_space(); });
     const auto service = ServiceManager::from_environment();
     if (!service.watchdog_interval()) return;
     WatchdogOptions watchdog;
@@ -480,6 +495,7 @@ void RunningNode::end() {
     if (keeper_) keeper_->stop_sweeping();
     resolver_.close(); // whoever waits for an actor gets its answer now
     watchdog_.reset();
+    if (ramp_) ramp_->stop();
     health_watch_.reset();
     if (health_) health_->show(nullptr);
     deep_health_.reset();

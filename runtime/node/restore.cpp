@@ -3,6 +3,7 @@
 #include "actors/compression/codec.hpp"
 #include "actors/manager/metadata.hpp"
 #include "protocols/wire/lane.hpp"
+#include "runtime/node/tree.hpp"
 
 #include <fmt/format.h>
 
@@ -13,9 +14,8 @@ namespace {
 
 using store::Family;
 
-constexpr const char* kLaneNames[] = {"metadata", "bulk"};
 /// What the lanes made of their logs; learned again when these are replayed.
-constexpr const char* kLanePrefixes[] = {"lane/", "ref/", "tx/", "metadata/"};
+constexpr const char* kLanePrefixes[] = {"lane/", "ref/", "tx/", "metadata/", "ramp/"};
 /// Keys removed in one write.
 constexpr std::size_t kEraseBatch = 10'000;
 /// More would only repeat what the first ones say.
@@ -138,7 +138,7 @@ Result<void> adjust_store(const std::string& directory, const backup::Backup& ba
 
 Result<backup::LaneEnds> lane_ends(const store::Store& store) {
     backup::LaneEnds ends;
-    for (const std::string lane : kLaneNames) {
+    for (const std::string lane : kLanes) {
         const auto value = store.get(Family::state, hard_key(lane));
         if (!value) return std::unexpected(value.error());
         if (!*value) continue;

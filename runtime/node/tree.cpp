@@ -4,6 +4,7 @@
 #include "actors/compression/compression_actor.hpp"
 #include "actors/consensus/lane_actor.hpp"
 #include "actors/gateway/gateway_actor.hpp"
+#include "actors/ramp/ramp_actor.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -57,6 +58,7 @@ Child section(const config::NodeConfig& config, const char* path, Children child
 // --- consensus
 
 consensus::StateMachine& machine_of(const TreeServices& services, std::string_view lane) {
+    if (lane == "control") return services.ramp.journal();
     if (lane == "metadata") return services.metadata;
     return services.transactions;
 }
@@ -73,11 +75,19 @@ Factory lane(const TreeServices& services, const char* name) {
     };
 }
 
+Factory ramp(const TreeServices& services) {
+    return [services](actor::ActorContext context) {
+        return ramp::spawn_ramp(services.system, std::move(context), services.ramp.options(),
+                                services.ramp.services(services.control, services.disk));
+    };
+}
+
 Children consensus_actors(const TreeServices& services) {
     Children children;
     if (!services.config.consensus) return children;
     for (const auto* name : kLanes)
         children.push_back(child(services.config, std::string("consensus/") + name, lane(services, name)));
+    children.push_back(child(services.config, "ramp/0", ramp(services)));
     return children;
 }
 

@@ -15,6 +15,7 @@
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/links/data/data_plane.hpp"
 #include "runtime/node/live_config.hpp"
+#include "runtime/node/ramp_node.hpp"
 #include "runtime/store/store.hpp"
 
 #include <caf/actor_system.hpp>
@@ -43,12 +44,14 @@ struct TreeServices {
     manager::Metadata& metadata;
     manager::OpenUploads& uploads;
     consensus::StateMachine& transactions;
+    RampNode& ramp;
+    release::ReleaseRegistry& releases;
     std::function<wire::NodeSpace()> own_space;
     std::shared_ptr<std::atomic<bool>> draining;
 };
 
 /// The consensus lanes of every node that takes part in consensus; each lives at "consensus/NAME".
-inline constexpr std::array<const char*, 2> kLanes{"metadata", "bulk"};
+inline constexpr std::array<const char*, 3> kLanes{"control", "metadata", "bulk"};
 
 std::shared_ptr<const supervisor::Plan> plan_tree(const TreeServices& services);
 
