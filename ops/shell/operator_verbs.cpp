@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <pwd.h>
@@ -108,6 +109,20 @@ std::string question_path(const OperatorVerb& verb, json args) {
     return path;
 }
 
+/// A text that is too long to type is given as the file that holds it.
+constexpr std::string_view kFileKind = "FILE";
+constexpr std::size_t kFileBytesMax = 64U << 10;
+
+Outcome<std::string> content_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string content(kFileBytesMax + 1, '\0');
+    if (!file) return give_up(Exit::usage, "cannot read " + path, "give a file that is there");
+    file.read(content.data(), static_cast<std::streamsize>(content.size()));
+    content.resize(static_cast<std::size_t>(file.gcount()));
+    if (content.size() > kFileBytesMax) return give_up(Exit::usage, path + " has more than 64 KiB");
+    return content;
+}
+
 /// What has to be typed again: the actor as it was named, the breaker, the peer, or the node that the verb is
 /// for.
 Outcome<std::string> target_of(Context& context, const Typed& typed) {
@@ -135,6 +150,12 @@ Outcome<json> command_node(Context& context, const OperatorVerb& verb, const Pre
             return std::unexpected(confirmed.error());
     }
     json args = arguments_of(verb, parser, typed);
+    for (auto& [parameter, value] : args.items()) {
+        if (kind_of(verb.name, parameter) != kFileKind) continue;
+        auto content = content_of(value.get<std::string>());
+        if (!content) return std::unexpected(content.error());
+        value = std::move(*content);
+    }
     args["who"] = operator_name();
     return context.client.post(verb.route.pattern, args);
 }

@@ -91,6 +91,25 @@ const std::vector<Presentation>& presentations() {
          .list = "backups",
          .columns = "id set node created_ms files bytes pause_ms"},
         {.verb = "backup.show", .arguments = "20261124-085512-site-a"},
+        {.verb = "ramp.status", .arguments = "", .print = print_ramp_status},
+        {.verb = "ramp.plan", .arguments = "--day 1h", .list = "steps", .print = print_ramp_plan},
+        {.verb = "ramp.history", .arguments = "--limit 20", .list = "records", .print = print_ramp_history},
+        {.verb = "ramp.explain", .arguments = "", .list = "sentences", .print = print_ramp_explain},
+        {.verb = "ramp.evidence", .arguments = "12 -o json"},
+        {.verb = "ramp.start",
+         .arguments = "--day 1h --reason 'release 12'",
+         .confirms = true,
+         .print = print_ramp_plan},
+        {.verb = "ramp.pause", .arguments = "--reason 'a change of network'"},
+        {.verb = "ramp.resume", .arguments = "--reason 'it is over'"},
+        {.verb = "ramp.promote", .arguments = "--reason 'seen enough'", .confirms = true},
+        {.verb = "ramp.abort", .arguments = "--reason 'not today'", .confirms = true},
+        // Whoever takes traffic back is not asked twice.
+        {.verb = "ramp.rollback", .arguments = "--reason 'users complain'"},
+        {.verb = "ramp.override", .arguments = "'p99 < 200 ms' --reason 'known noise'", .confirms = true},
+        {.verb = "ramp.approve", .arguments = "half --reason go", .optional = "subject"},
+        {.verb = "ramp.attest", .arguments = "runbooks --reason 'walked through on Monday'"},
+        {.verb = "ramp.kill-switch", .arguments = "on --reason 'an incident'", .optional = "state"},
         {.verb = "backup.verify", .arguments = "20261124-085512-site-a", .waits = true},
     };
     return all;
@@ -106,6 +125,11 @@ constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
     {"by", "depth|busy|rejected"},
     {"link", "control|data|both"},
     {"scope", "node|cluster"},
+    {"plan", "FILE"},
+    {"day", "SPAN"},
+    {"lasts", "SPAN"},
+    {"state", "on|off"},
+    {"at", "ramp-write|ramp-commit"},
 };
 
 } // namespace

@@ -26,6 +26,12 @@ void print_trace(std::ostream& out, const nlohmann::json& answer, const Look& lo
 /// An operator's deed a line, with its result; then the head, as `audit verify --head` takes it.
 void print_audit(std::ostream& out, const nlohmann::json& answer, const Look& look);
 void print_health(std::ostream& out, const nlohmann::json& answer, const Look& look);
+/// Phase, a bar over the plan's steps, who serves what, and the verdicts.
+void print_ramp_status(std::ostream& out, const nlohmann::json& answer, const Look& look);
+/// A plan's stages with their gates; of a command's answer its outcome first.
+void print_ramp_plan(std::ostream& out, const nlohmann::json& answer, const Look& look);
+void print_ramp_history(std::ostream& out, const nlohmann::json& answer, const Look& look);
+void print_ramp_explain(std::ostream& out, const nlohmann::json& answer, const Look& look);
 
 /// Any answer: its plain members, then each list of objects as a table of `columns` ("path depth busy_ms";
 /// empty: all there are). A number is shown by the unit that its name ends with.
