@@ -84,8 +84,8 @@ class SupervisorActor final : public actor::Actor {
         std::uint64_t restarts_before = 0; ///< In former lives of this supervisor.
         std::string reason_before;
         TimePoint since{};
-        Duration delay{}; ///< Of the restart under way.
-        bool recovering = false;
+        Duration delay{};        ///< Of the restart under way.
+        bool recovering = false; ///< Or recovered, and not to be started any more: a life without an actor.
         std::string failed_rollback;       ///< Why its next life may not begin; empty: it may.
         std::optional<core::Ended> orphan; ///< Told when `orphans` is zero.
         std::size_t orphans = 0;           ///< What a dead supervisor has left that has not yet ended.
@@ -278,8 +278,7 @@ void SupervisorActor::perform(const core::Recover& action) {
         post([this, id, incarnation, recovered = std::move(recovered)] {
             Member& child = member(id);
             if (child.incarnation != incarnation || !child.recovering) return; // dropped meanwhile
-            child.recovering = false;
-            if (recovered) return feed(core::Recovered{id, incarnation});
+            if (recovered) return feed(core::Recovered{id, incarnation});      // Start follows, or else Stop
             life_over(child, core::Exit::abnormal,
                       "its state was not recovered: " + recovered.error().message);
         });
@@ -304,6 +303,7 @@ void SupervisorActor::perform(const core::Start& action) {
     Member& child = member(action.child);
     const auto& id = action.child;
     if (child.incarnation != action.incarnation && !begin_life(child, action.incarnation)) return;
+    child.recovering = false;
     actor::ActorContext context{.path = id, .resolver = &resolver()};
     const auto stats = context.stats;
     const auto started = spawn(child, std::move(context));

@@ -100,14 +100,15 @@ struct Start {
     std::string release;
 };
 
-/// Ask the child to end. The core sends Kill when the grace is over. During a recovery: drop it.
+/// Ask the child to end. The core sends Kill when the grace is over. A life that was not started yet, because
+/// it recovers or has recovered after its end was decided: drop it, Ended.
 struct Stop {
     std::string child;
     std::uint64_t incarnation = 0;
     Duration grace{}; ///< How long it has.
 };
 
-/// End the child by force. During a recovery: drop it.
+/// End the child by force. One that was not started yet: as for Stop.
 struct Kill {
     std::string child;
     std::uint64_t incarnation = 0;

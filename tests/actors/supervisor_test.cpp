@@ -223,6 +223,27 @@ TEST_CASE_METHOD(SupervisorFixture, "an orderly exit does not wait for a child t
     CHECK(lost == 0);
 }
 
+TEST_CASE_METHOD(SupervisorFixture,
+                 "a child whose state is restored when all are to stop is not waited for") {
+    std::function<void(Result<void>)> done;
+    auto recovering = child("two");
+    recovering.recover = [&](std::function<void(Result<void>)> then) { done = std::move(then); };
+    auto stubborn = child<StubbornActor>("three");
+    stubborn.spec.stop_grace = 2s;
+    start({child("one"), std::move(recovering), std::move(stubborn)});
+    std::exchange(done, nullptr)({});
+    run();
+    kill_child("two");
+    advance(100ms);
+    REQUIRE(view("two").state == "recovering");
+    kill(root, caf::exit_reason::user_shutdown); // three is asked first, and takes its time
+    std::exchange(done, nullptr)({});
+    run();
+    advance(2s);
+    CHECK(diary.lines().back() == "end one");
+    CHECK(life("one") == 0);
+}
+
 TEST_CASE_METHOD(SupervisorFixture, "the supervisor's own end is told, and its children end with it") {
     start({child("one"), child("two")});
     SECTION("killed") { kill(root); }
