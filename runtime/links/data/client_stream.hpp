@@ -53,6 +53,7 @@ class ClientStream final : public Stream {
     void on_ack(const wire::Frame& frame);
     void on_refused(const wire::Frame& frame);
     void on_credit(const wire::Frame& frame);
+    bool damaged_by_canary() const;
     void send_disturbed(const Request& request);
     void on_answer(wire::Frame& frame);
     void finish(RequestPtr request, wire::Frame& frame);

@@ -47,6 +47,7 @@ class Plane final : public DataPlane {
     void fetch(const NodeName& peer, const Hash256& hash, TimePoint deadline, Fetched done,
                Pool pool) override;
     void echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) override;
+    void abandon(Pool pool) override;
     void redial(const NodeName& peer) override;
     std::vector<PeerDataStatus> status() const override;
     void drain() override { draining_ = true; }
@@ -246,6 +247,16 @@ void Plane::echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Do
         wire::encode_block({crypto::sha256(*bytes), {}, static_cast<std::uint32_t>(bytes->size()), {}});
     request->payload = std::move(bytes);
     submit(peer, core_.options.pools.front(), std::move(request));
+}
+
+void Plane::abandon(Pool pool) {
+    (void)core_.loop.post([this, pool] {
+        const Error why{Errc::cancelled, "the release that sent it was withdrawn", "send it again"};
+        for (const auto& [key, streams] : peers_) {
+            if (key.second == pool) streams->fail_all(why);
+        }
+        core_.status_changed = true;
+    });
 }
 
 void Plane::redial(const NodeName& peer) {

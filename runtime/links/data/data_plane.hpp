@@ -29,6 +29,7 @@
 #include "protocols/base/result.hpp"
 #include "protocols/wire/block.hpp"
 #include "runtime/base/events.hpp"
+#include "runtime/chaos/canary_faults.hpp"
 #include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/resilience/breakers.hpp"
@@ -71,8 +72,10 @@ struct DataPeer {
 };
 
 struct DataPlaneOptions {
-    chaos::LinkFaults* faults = nullptr;         ///< Injected ones; null: there can be none.
-    resilience::Breakers* breakers = nullptr;    ///< Of what is asked of each peer; null: there are none.
+    chaos::LinkFaults* faults = nullptr;      ///< Injected ones; null: there can be none.
+    resilience::Breakers* breakers = nullptr; ///< Of what is asked of each peer; null: there are none.
+    /// Injected into what goes over Pool::multi_stream, the manager's canary; null: there can be none.
+    chaos::CanaryFaults* canary_faults = nullptr;
     std::vector<Pool> pools{Pool::multi_stream}; ///< What is kept open to each peer; echoes take the first.
     std::string listen_host = "127.0.0.1";
     std::uint16_t listen_port = 0; ///< 0: any; see port().
@@ -155,6 +158,9 @@ class DataPlane {
     /// back: done when what came back is what was sent. Nothing is stored at either end. Errors beside the
     /// usual ones: corrupted (something else came back), unimplemented (the peer is of an older version).
     virtual void echo(const NodeName& peer, SharedBytes bytes, TimePoint deadline, Done done) = 0;
+    /// Fails what waits for the pool or is under way on it, at all peers, with Errc::cancelled; its streams
+    /// stay. For a release that was withdrawn: what it had begun is its user's to send again elsewhere.
+    virtual void abandon(Pool pool) = 0;
     /// Closes the peer's streams and dials anew, at once. What they had not answered is sent again.
     virtual void redial(const NodeName& peer) = 0;
 

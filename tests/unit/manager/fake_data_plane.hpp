@@ -21,6 +21,9 @@ class FakeDataPlane final : public links::DataPlane {
         std::size_t sends = 0;
         std::size_t syncs = 0;
         std::size_t fetches = 0;
+        /// By pool, of sends and syncs.
+        std::map<links::Pool, std::size_t> asked;
+        bool silent = false; ///< Answers nothing any more to what comes over the pool of many streams.
     };
 
     ~FakeDataPlane() override { threads_.stop(); }
@@ -105,6 +108,8 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
+    void abandon(links::Pool) override { ++abandoned_; }
+    std::size_t abandoned() const { return abandoned_; }
     void echo(const NodeName& name, SharedBytes, TimePoint, Done done) override {
         answer([this, name, done] {
             Result<void> result;
@@ -142,6 +147,7 @@ class FakeDataPlane final : public links::DataPlane {
 
     std::mutex mutex_;
     std::map<NodeName, Peer> peers_;
+    std::atomic<std::size_t> abandoned_ = 0;
     std::condition_variable quiet_;
     std::size_t answers_ = 0;
     std::size_t under_way_ = 0;
