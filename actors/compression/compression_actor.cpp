@@ -3,10 +3,14 @@
 #include "actors/compression/codec.hpp"
 #include "actors/compression/messages.hpp"
 #include "actors/compression/rule_selector.hpp"
+#include "actors/compression/sampled_selector.hpp"
 #include "protocols/crypto/hash.hpp"
 #include "runtime/metrics/metrics.hpp"
 
+#include <chrono>
 #include <list>
+#include <memory>
+#include <stdexcept>
 #include <unordered_map>
 
 namespace dwcp::compression {
@@ -15,24 +19,73 @@ namespace {
 /// Histories of the streams seen last; one is 16 bytes, and a stream that was forgotten just starts afresh.
 constexpr std::size_t kStreamsRemembered = 1024;
 
-struct Encoded {
-    Result<BlockEncoded> result;
-    StreamHistory history;
+/// Of blocks that stable chose for, one in so many is tried by a shadowing canary, and one at a time an
+/// actor: an eighth more work at the most, and none of it before the answer.
+constexpr std::uint64_t kShadowEvery = 8;
+
+/// What a worker needs to encode a block, and what it learned.
+struct Encoding {
+    EncodeBlock request;
+    double link_mbps = 0;
+    StreamHistory history; ///< The rules' own.
+    EncodeRates rates;     ///< The sampling selector's own.
+    release::Lease lease;
+    Duration delayed{}; ///< By an injected fault.
+
+    Result<BlockEncoded> result = BlockEncoded{};
+    CodecChoice tried{}; ///< And how long it took.
+    Duration encoding{};
 };
 
-Encoded encode_block(const EncodeBlock& request, double link_mbps, StreamHistory history) {
-    const Hash256 hash = crypto::sha256(*request.raw);
-    Selection selection;
-    if (request.pinned)
-        selection = {*request.pinned, "pinned"};
-    else
-        selection = select(measure(*request.raw), link_mbps, history);
-    auto block = encode(selection.codec, request.raw, hash);
-    if (!block) return {std::unexpected(block.error()), history};
-    if (selection.codec.codec != Codec::none) {
-        history.record(block->raw_bytes, static_cast<std::uint32_t>(block->bytes->size()));
+double microseconds(Duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
+
+/// What the selector's releases are compared by.
+std::uint64_t cost_us(Duration took, std::size_t stored_bytes, double link_mbps) {
+    return static_cast<std::uint64_t>(microseconds(took) +
+                                      send_us(static_cast<double>(stored_bytes), link_mbps));
+}
+
+Selection select_for(Encoding& work, bool canary) {
+    if (work.request.pinned) return {*work.request.pinned, "pinned"};
+    const ByteView raw = *work.request.raw;
+    if (canary) return select_sampled(raw, measure(raw), work.link_mbps, work.rates);
+    return select(measure(raw), work.link_mbps, work.history);
+}
+
+/// On a worker. Only stable touches the stream's history.
+void encode_block(Encoding& work) {
+    const Hash256 hash = crypto::sha256(*work.request.raw);
+    if (work.lease.revoked()) work.lease.move_to_stable();
+    const auto release = work.lease.release();
+    const bool canary = release == release::Release::canary;
+    const auto begin = std::chrono::steady_clock::now();
+    const auto selection = select_for(work, canary);
+    const auto selected = std::chrono::steady_clock::now();
+    auto block = encode(selection.codec, work.request.raw, hash);
+    const auto end = std::chrono::steady_clock::now();
+    if (!block) {
+        work.lease.failed();
+        work.result = std::unexpected(block.error());
+        return;
     }
-    return {BlockEncoded{std::move(*block), std::string(selection.reason)}, history};
+    work.tried = selection.codec;
+    work.encoding = end - selected;
+    const Duration took = end - begin + work.delayed;
+    if (selection.codec.codec != Codec::none && !canary)
+        work.history.record(block->raw_bytes, static_cast<std::uint32_t>(block->bytes->size()));
+    work.lease.finished(took, block->raw_bytes, cost_us(took, block->bytes->size(), work.link_mbps));
+    work.result = BlockEncoded{std::move(*block), std::string(selection.reason), release};
+}
+
+/// The canary's choice for a block that stable has answered already.
+void shadow_block(const SharedBytes& raw, double link_mbps, const EncodeRates& rates,
+                  release::ReleaseSwitch& releases) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto selection = select_sampled(*raw, measure(*raw), link_mbps, rates);
+    const auto block = encode(selection.codec, raw, {});
+    const Duration took = std::chrono::steady_clock::now() - begin;
+    if (!block) return releases.shadow_failed();
+    releases.shadow_finished(took, raw->size(), cost_us(took, block->bytes->size(), link_mbps));
 }
 
 metrics::Counter encode_errors() {
@@ -74,30 +127,75 @@ class CompressionActor final : public actor::Actor {
 
   private:
     void start(const EncodeBlock& request, actor::Ticket ticket) {
-        const bool queued =
-            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps(),
-                                 history = history_of(request.stream)] {
-                auto encoded = std::make_shared<Encoded>(encode_block(request, link, history));
-                count(encoded->result);
-                post([this, encoded, ticket, stream = request.stream] {
-                    history_of(stream) = encoded->history;
-                    settle<BlockEncoded>(ticket, std::move(encoded->result));
-                });
-            });
+        auto work = std::make_shared<Encoding>();
+        work->request = request;
+        // A pinned codec is nobody's choice.
+        if (options_.releases != nullptr && !request.pinned)
+            work->lease = options_.releases->route(request.key);
+        if (options_.canary_faults == nullptr || work->lease.release() == release::Release::stable)
+            return queue(work, ticket);
+        const auto strike = options_.canary_faults->strike("selector");
+        if (strike.error || strike.crash) work->lease.failed();
+        if (strike.crash) throw std::runtime_error("injected fault: the canary release crashes");
+        if (strike.error)
+            return refuse(ticket,
+                          {Errc::unavailable, "injected fault: the canary release fails", "try again"});
+        if (strike.latency == Duration::zero()) return queue(work, ticket);
+        work->delayed = strike.latency;
+        after(strike.latency, [this, work, ticket] { queue(work, ticket); }); // holds no worker up
+    }
+
+    void queue(const std::shared_ptr<Encoding>& work, actor::Ticket ticket) {
+        work->link_mbps = options_.link_mbps();
+        work->history = history_of(work->request.stream);
+        work->rates = rates_;
+        const bool queued = workers_.try_submit([this, post = poster(), work, ticket] {
+            encode_block(*work);
+            count(work->result);
+            post([this, work, ticket] { encoded(*work, ticket); });
+        });
         if (!queued) refuse_full(ticket);
+    }
+
+    void encoded(Encoding& work, actor::Ticket ticket) {
+        const bool shadowed = work.result && work.lease.shadowed();
+        if (work.result) {
+            // The rules' history is what the rules made of the stream, and nothing else.
+            if (work.result->release == release::Release::stable)
+                history_of(work.request.stream) = work.history;
+            if (work.tried == work.result->block.codec) // else it gave up early, and its time tells nothing
+                rates_.record(work.tried, work.result->block.raw_bytes, work.encoding);
+        }
+        settle<BlockEncoded>(ticket, std::move(work.result));
+        if (shadowed) shadow(work);
+    }
+
+    void shadow(const Encoding& work) {
+        if (shadowing_ || ++shadowed_blocks_ % kShadowEvery != 0) return;
+        shadowing_ = workers_.try_submit([this, post = poster(), raw = work.request.raw, rates = rates_,
+                                          link = work.link_mbps, releases = options_.releases] {
+            shadow_block(raw, link, rates, *releases);
+            post([this] { shadowing_ = false; });
+        });
     }
 
     void start_predicting(const PredictCodecs& request, actor::Ticket ticket) {
         const bool queued =
-            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps()] {
+            workers_.try_submit([this, post = poster(), request, ticket, link = options_.link_mbps(),
+                                 rates = rates_, sampled = canary_decides()] {
                 CodecsPredicted predicted;
                 for (const auto& forecast : request.forecasts)
-                    predicted.list.push_back(predict(forecast, link));
+                    predicted.list.push_back(predict(forecast, link, sampled ? &rates : nullptr));
                 post([this, ticket, predicted = std::move(predicted)]() mutable {
                     settle<CodecsPredicted>(ticket, std::move(predicted));
                 });
             });
         if (!queued) refuse_full(ticket);
+    }
+
+    /// For questions, which have no workload's key: once everything is the canary's.
+    bool canary_decides() const {
+        return options_.releases != nullptr && options_.releases->canary_percent() >= 100;
     }
 
     void refuse_full(actor::Ticket ticket) {
@@ -119,9 +217,17 @@ class CompressionActor final : public actor::Actor {
     WorkerPool& workers_;
     std::unordered_map<WorkloadId, StreamHistory> streams_;
     std::list<WorkloadId> order_; ///< Oldest first.
+    EncodeRates rates_;
+    bool shadowing_ = false;
+    std::uint64_t shadowed_blocks_ = 0;
 };
 
 } // namespace
+
+release::ReleaseNames release_names() {
+    return {"selector", std::string(kStableRelease), std::string(kCanaryRelease),
+            "microseconds to choose and encode, and for the stored bytes over link_mbps"};
+}
 
 caf::actor spawn_compression(caf::actor_system& system, actor::ActorContext context,
                              CompressionOptions options, WorkerPool& workers) {

@@ -3,6 +3,7 @@
 
 #include "actors/compression/predict.hpp"
 #include "protocols/base/ids.hpp"
+#include "protocols/ramp/measure.hpp"
 #include "protocols/wire/block.hpp"
 
 #include <optional>
@@ -13,7 +14,8 @@ namespace dwcp::compression {
 
 struct BlockEncoded {
     EncodedBlock block;
-    std::string reason; ///< Why this codec, in stable short words.
+    std::string reason;                            ///< Why this codec, in stable short words.
+    ramp::Release release = ramp::Release::stable; ///< Of the selector, which chose.
 };
 
 /// Hashes, chooses a codec (unless pinned) and encodes, on a worker thread.
@@ -22,6 +24,7 @@ struct EncodeBlock {
     WorkloadId stream; ///< Blocks of one workload share a history.
     SharedBytes raw;
     std::optional<CodecChoice> pinned;
+    std::string key{}; ///< The workload's, by which the selector's release is chosen.
 };
 
 /// What predict() says of each, in order.

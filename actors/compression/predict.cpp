@@ -35,15 +35,18 @@ Expectation scale(const EncodedBlock& block, double encode_ms, const Forecast& f
 
 } // namespace
 
-Result<Prediction> predict(const Forecast& forecast, double node_link_mbps) {
+Result<Prediction> predict(const Forecast& forecast, double node_link_mbps, const EncodeRates* rates) {
     if (!forecast.sample && !forecast.type)
         return fail(Errc::invalid_argument, "nothing is known of the data", "send data_type or a sample");
     const double link_mbps = forecast.bandwidth_mbps > 0 ? forecast.bandwidth_mbps : node_link_mbps;
     BlockFeatures features = forecast.sample ? measure(*forecast.sample) : typical(*forecast.type);
     features.bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(forecast.size_bytes, kBlockBytes));
     StreamHistory fresh;
-    const auto selection = select(features, link_mbps, fresh);
-    Prediction prediction{selection.codec, std::string(selection.reason), std::nullopt};
+    const bool sampled = rates != nullptr && forecast.sample;
+    const auto selection = sampled ? select_sampled(*forecast.sample, features, link_mbps, *rates)
+                                   : select(features, link_mbps, fresh);
+    Prediction prediction{selection.codec, std::string(selection.reason),
+                          std::string(sampled ? kCanaryRelease : kStableRelease), std::nullopt};
     if (!forecast.sample) return prediction;
     const auto began = std::chrono::steady_clock::now();
     const auto block = encode(selection.codec, forecast.sample, crypto::sha256(*forecast.sample));

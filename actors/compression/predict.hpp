@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/compression/rule_selector.hpp"
+#include "actors/compression/sampled_selector.hpp"
 #include "protocols/base/clock.hpp"
 #include "protocols/base/result.hpp"
 #include "protocols/wire/block.hpp"
@@ -15,7 +16,10 @@
 
 namespace dwcp::compression {
 
-/// Who decides, as the API names it. There is one release so far.
+/// The rules' releases, as the API names them, and the one that tries.
+inline constexpr std::string_view kStableRelease = "rules-1";
+inline constexpr std::string_view kCanaryRelease = "sampled-1";
+/// Who decides where nothing was handed over to a canary, as the API names it.
 inline constexpr std::string_view kModelSource = "rules";
 inline constexpr std::string_view kModelVersion = "1";
 
@@ -40,9 +44,12 @@ struct Expectation {
 struct Prediction {
     CodecChoice codec;
     std::string reason;
+    std::string release;                 ///< Of the selector, which chose: "rules-1", "sampled-1".
     std::optional<Expectation> expected; ///< Only with a sample: a guess would be no help.
 };
 
-Result<Prediction> predict(const Forecast& forecast, double node_link_mbps);
+/// `rates`: of the sampling selector, which then chooses for what comes with a sample; null: the rules do.
+Result<Prediction> predict(const Forecast& forecast, double node_link_mbps,
+                           const EncodeRates* rates = nullptr);
 
 } // namespace dwcp::compression

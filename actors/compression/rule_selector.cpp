@@ -8,6 +8,8 @@ namespace dwcp::compression {
 
 namespace {
 
+constexpr CodecChoice kNone{Codec::none, 0};
+
 /// A smaller block saves less than its own frame and manifest entry cost.
 constexpr std::size_t kTinyBytes = 512;
 
@@ -29,8 +31,6 @@ constexpr double kTextBitsMax = 6.2;
 /// A stream whose blocks save less than this on average is not worth compressing: encode()'s own limit.
 constexpr double kPoorSavedShare = 1.0 / 16;
 constexpr double kHistoryWeight = 0.25;
-
-constexpr double kUnknownLinkMbps = 1000;
 
 struct Magic {
     std::size_t offset;
@@ -182,13 +182,17 @@ bool StreamHistory::skip_next() {
     return skipped_ != 0;
 }
 
-Selection select(const BlockFeatures& features, double link_mbps, StreamHistory& history) {
-    constexpr CodecChoice kNone{Codec::none, 0};
-    if (features.bytes < kTinyBytes) return {kNone, "tiny"};
+std::optional<Selection> hard_rule(const BlockFeatures& features) {
+    if (features.bytes < kTinyBytes) return Selection{kNone, "tiny"};
     if (looks_incompressible(features))
-        return {kNone, features.magic.empty() ? "incompressible" : "compressed format"};
+        return Selection{kNone, features.magic.empty() ? "incompressible" : "compressed format"};
+    return std::nullopt;
+}
+
+Selection select(const BlockFeatures& features, double link_mbps, StreamHistory& history) {
+    if (const auto ruled = hard_rule(features)) return *ruled;
     const Selection selection = by_bandwidth(link_mbps > 0 ? link_mbps : kUnknownLinkMbps, features.text);
-    if (selection.codec != kNone && history.skip_next()) return {kNone, "poor stream"};
+    if (selection.codec != kNone && history.skip_next()) return Selection{kNone, "poor stream"};
     return selection;
 }
 

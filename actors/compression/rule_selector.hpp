@@ -12,6 +12,7 @@
 #include "protocols/wire/block.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace dwcp::compression {
@@ -51,9 +52,15 @@ struct Selection {
     CodecChoice codec;
     /// Why, in stable short words fit for a metric label: "tiny", "compressed format", "incompressible",
     /// "poor stream", "fast link", "quick link", "medium link", "slow link", "very slow link", "text on very
-    /// slow link".
+    /// slow link"; of the sampled selector "trial", "no gain in trial".
     std::string_view reason;
 };
+
+/// What an unknown link is taken for.
+inline constexpr double kUnknownLinkMbps = 1000;
+
+/// The rules that hold for every selector, learned or not: what is tiny or compressed already stays as it is.
+std::optional<Selection> hard_rule(const BlockFeatures& features);
 
 /// `link_mbps`: bandwidth towards the replicas in Mbit/s; 0 means not known and is read as 1000.
 Selection select(const BlockFeatures& features, double link_mbps, StreamHistory& history);

@@ -30,8 +30,7 @@ class Admission {
     explicit Admission(const AdmissionLimits& limits);
 
     /// A workload refused by the bulkhead takes no token.
-    std::expected<void, Refusal> admit(TimePoint now,
-                                       health::Priority priority = health::Priority::normal);
+    std::expected<void, Refusal> admit(TimePoint now, health::Priority priority = health::Priority::normal);
     /// One admitted workload has ended.
     void release();
 

@@ -83,6 +83,8 @@ Result<void> BlockKeeper::accept(const EncodedBlock& block, const WorkloadId& wo
                                  const NodeName& from) {
     if (auto raw = decode_counted(block); !raw) {
         log::warn("block_refused", {{"peer", from}, {"why", raw.error().message}}, {.trace = workload});
+        if (raw.error().code == Errc::corrupted)
+            events_.record("block_received_corrupt", from, {{"why", raw.error().message}}, workload);
         return std::unexpected(raw.error());
     }
     return take_in(block, workload);

@@ -35,6 +35,7 @@ caf::behavior ManagerActor::handlers() {
     workloads_in(State::open);
     workloads_in(State::sealed);
     not_ready_yet();
+    listen_for_withdrawal();
     recover();
     after(kHousekeepingEvery, [this] { housekeeping(); });
     const auto at_once = [this]<class Request>(Handle<Request> handle) {
@@ -69,6 +70,7 @@ caf::behavior ManagerActor::handlers() {
 
 /// Timers keep an ended actor's memory until they fire, so what is large goes at once.
 void ManagerActor::ended() {
+    withdrawal_.reset();
     jobs_.clear();
     held_back_.clear();
     finished_index_.clear();
@@ -109,6 +111,7 @@ void ManagerActor::take_up(Recovered recovered) {
         Job& job = jobs_[id];
         job.record = std::move(open);
         job.begun = true;
+        lease_release(job);
         job.last_activity = now();
         if (job.record.is_multipart()) { // its client goes on when it likes
             job.admitted = false;
@@ -136,6 +139,7 @@ void ManagerActor::resume(SealedWorkload sealed) {
     job.all_blocks = std::move(sealed.all_blocks);
     job.begun = true;
     job.resumed = true;
+    lease_release(job);
     admission_.resume(1);
     probe_.resumed.add();
     services_.events.record("workload_resumed", id, {{"key", job.record.manifest.key}}, id);

@@ -9,7 +9,10 @@
 #include "actors/manager/workload.hpp"
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/caf/actor.hpp"
+#include "runtime/chaos/canary_faults.hpp"
 #include "runtime/links/control/control_links.hpp"
+#include "runtime/links/data/data_plane.hpp"
+#include "runtime/release/release_switch.hpp"
 
 #include <functional>
 #include <map>
@@ -59,7 +62,13 @@ struct ManagerServices {
     WorkerPool& disk;
     OpenUploads& uploads;
     const Metadata& metadata;
+    /// Says which release ships a workload; null: the one of many streams, always.
+    release::ReleaseSwitch* releases = nullptr;
+    chaos::CanaryFaults* canary_faults = nullptr; ///< Null: there can be none.
 };
+
+/// For whoever makes the switch.
+release::ReleaseNames release_names();
 
 caf::actor spawn_manager(caf::actor_system& system, actor::ActorContext context, ManagerOptions options,
                          ManagerServices services);

@@ -55,11 +55,19 @@ Result<void> ManagerActor::check_whole(const SealPut& request) const {
 void ManagerActor::journal_seal(Job& job, const SealPut& request) {
     job.sealing = true;
     job.sealing_since = trace::mark();
+    job.seal_asked_at = now();
     if (!job.admitted) { // the last step of an upload whose parts were all admitted
         admission_.resume(1);
         job.admitted = true;
     }
-    auto record = job.record;
+    if (job.delay == Duration::zero()) return write_seal(request.id, request);
+    after(job.delay, [this, request] { write_seal(request.id, request); });
+}
+
+void ManagerActor::write_seal(const WorkloadId& id, const SealPut& request) {
+    const Job* job = find(id);
+    if (!job) return;
+    auto record = job->record;
     record.state = State::sealed;
     if (request.condition) record.condition = *request.condition;
     record.manifest.size_bytes = request.size_bytes;
@@ -69,7 +77,7 @@ void ManagerActor::journal_seal(Job& job, const SealPut& request) {
     run_on_disk_for_sure<SealedWorkload>(
         [journal = journal_, &keeper = services_.keeper, record = std::move(record),
          blocks = request.blocks] { return journal.seal(record, blocks, keeper); },
-        [this, id = request.id](Result<SealedWorkload> sealed) { seal_ended(id, std::move(sealed)); });
+        [this, id](Result<SealedWorkload> sealed) { seal_ended(id, std::move(sealed)); });
 }
 
 void ManagerActor::seal_ended(const WorkloadId& id, Result<SealedWorkload> sealed) {
@@ -120,17 +128,19 @@ void ManagerActor::confirm_from(const WorkloadId& id, const NodeName& peer, std:
     }
     services_.data.sync(
         peer, std::move(slice), id, now() + options_.data_deadline,
-        [this, id, peer, last, begin = trace::mark(), post = poster()](Result<std::vector<Hash256>> missing) {
-            post([this, id, peer, last, begin, missing = std::move(missing)] {
+        [this, id, route = find(id)->route, peer, last, begin = trace::mark(),
+         post = poster()](Result<std::vector<Hash256>> missing) {
+            post([this, id, route, peer, last, begin, missing = std::move(missing)] {
                 steps_.confirmed(id, peer, missing ? missing->size() : 0, begin, problem_of(missing));
-                confirmation(id, peer, last, missing);
+                confirmation(id, route, peer, last, missing);
             });
-        });
+        },
+        pool_of(*find(id)));
 }
 
-void ManagerActor::confirmation(const WorkloadId& id, const NodeName& peer, std::size_t next,
-                                const Result<std::vector<Hash256>>& missing) {
-    Job* job = find(id);
+void ManagerActor::confirmation(const WorkloadId& id, std::uint64_t route, const NodeName& peer,
+                                std::size_t next, const Result<std::vector<Hash256>>& missing) {
+    Job* job = find_on(id, route);
     if (!job || !job->machine) return;
     if (!missing) {
         log::debug("confirm_failed", {{"peer", peer}, {"why", missing.error().message}},
@@ -144,18 +154,24 @@ void ManagerActor::confirmation(const WorkloadId& id, const NodeName& peer, std:
 }
 
 void ManagerActor::perform_one(const WorkloadId& id, const ShipBlocks& action) {
-    ship_blocks({action.peer, id, action.hashes, options_.data_deadline}, services_.keeper, services_.data,
-                services_.disk,
-                [this, id, peer = action.peer, blocks = action.hashes.size(), begin = trace::mark(),
-                 post = poster()](Result<void> shipped) {
+    Job& job = *find(id);
+    left(job);
+    ship_blocks({action.peer, id, action.hashes, options_.data_deadline, pool_of(job), job.abandoned},
+                services_.keeper, services_.data, services_.disk,
+                [this, id, route = job.route, peer = action.peer, blocks = action.hashes.size(),
+                 begin = trace::mark(), post = poster()](Result<void> shipped) {
                     post([=, this] {
                         steps_.shipped(id, peer, blocks, 0, begin, problem_of(shipped));
-                        shipment(id, peer, shipped);
+                        shipment(id, route, peer, shipped);
                     });
                 });
 }
 
-void ManagerActor::shipment(const WorkloadId& id, const NodeName& peer, const Result<void>& shipped) {
+void ManagerActor::shipment(const WorkloadId& id, std::uint64_t route, const NodeName& peer,
+                            const Result<void>& shipped) {
+    Job* job = find_on(id, route);
+    if (!job) return;
+    arrived(*job);
     if (!shipped) {
         log::debug("ship_failed", {{"peer", peer}, {"why", shipped.error().message}},
                    {.actor = path(), .trace = id});

@@ -7,6 +7,7 @@
 //   manager_commit_actor.cpp  from the seal to the receipt
 //   manager_ends_actor.cpp    outcomes, aborts, deletes, reports, housekeeping
 //   manager_fetch_actor.cpp   blocks for downloads
+//   manager_release_actor.cpp which release ships a workload, and what is counted of it
 #pragma once
 
 #include "actors/allocator/messages.hpp"
@@ -65,6 +66,19 @@ struct Job {
     trace::Mark admission{};
     trace::Mark sealing_since{};
 
+    release::Lease lease;
+    release::Release served_by = release::Release::stable;   ///< At the end, for reports.
+    release::Release selected_by = release::Release::stable; ///< The last block's codec.
+    std::uint64_t route = 0; ///< Counts moves to another release; answers to what was asked before are void.
+    /// Told to shipments under way when they are.
+    std::shared_ptr<std::atomic<bool>> abandoned = std::make_shared<std::atomic<bool>>(false);
+    Duration delay{};    ///< Injected.
+    bool blamed = false; ///< A step failed that is ours; if its client gives up now, it is for that.
+    TimePoint seal_asked_at{};
+    std::size_t on_the_wire = 0; ///< Sends and shipments under way, since `wire_since`.
+    TimePoint wire_since{};
+    Duration wire{}; ///< How long there were some.
+
     bool takes_blocks() const { return begun && record.state == State::open && !sealing; }
     std::uint64_t parts_bytes() const {
         std::uint64_t total = 0;
@@ -78,6 +92,7 @@ struct Job {
 struct Finished {
     wire::JournalRecord record;
     bool resumed = false;
+    std::string releases{}; ///< Which served it, as the client is told; empty: not known any more.
 };
 
 /// Decides for the workloads of this instance (instance_for(key) is its own) in one thread at a time; disk,
@@ -137,8 +152,28 @@ class ManagerActor final : public actor::Actor {
     /// Sends the block to the replicas while the client still uploads. Whether it arrived is settled at the
     /// seal: a replica that lacks it says so then.
     void ship_early(Job& job, const EncodedBlock& block);
-    void ship_ended(const WorkloadId& id, const NodeName& peer, std::uint64_t bytes, const Result<void>& sent,
-                    const trace::Mark& begin);
+    void ship_ended(const WorkloadId& id, std::uint64_t route, const NodeName& peer, std::uint64_t bytes,
+                    const Result<void>& sent, const trace::Mark& begin);
+
+    // --- releases
+
+    void listen_for_withdrawal();
+    void lease_release(Job& job);
+    links::Pool pool_of(const Job& job) const;
+    links::Pool pool_for_reading() const;
+    /// By an injected fault of the canary: true if the workload was refused for it.
+    bool struck(const WorkloadId& id, Job& job);
+    void canary_withdrawn();
+    void move_to_stable(const WorkloadId& id);
+    /// The workload, if the release that asked still has it.
+    Job* find_on(const WorkloadId& id, std::uint64_t route);
+    void left(Job& job);
+    void arrived(Job& job);
+    void count_finished(Job& job);
+    void count_failed(Job& job, Errc code);
+    /// A step of it failed, and its client will end it for that.
+    void blame(const WorkloadId& id, const Error& error);
+    std::string releases_of(const Job& job) const;
 
     // --- parts of a multi-part upload
 
@@ -162,6 +197,7 @@ class ManagerActor final : public actor::Actor {
     void seal(const SealPut& request, actor::Ticket ticket);
     Result<void> check_whole(const SealPut& request) const;
     void journal_seal(Job& job, const SealPut& request);
+    void write_seal(const WorkloadId& id, const SealPut& request);
     void seal_ended(const WorkloadId& id, Result<SealedWorkload> sealed);
     /// `committed_at`: where the lane has it already; 0: it does not.
     void start_machine(Job& job, std::uint64_t committed_at = 0);
@@ -180,9 +216,10 @@ class ManagerActor final : public actor::Actor {
     }
     /// Asks for the hashes from `first` on, as many as one question holds, and goes on with the rest.
     void confirm_from(const WorkloadId& id, const NodeName& peer, std::size_t first);
-    void confirmation(const WorkloadId& id, const NodeName& peer, std::size_t next,
+    void confirmation(const WorkloadId& id, std::uint64_t route, const NodeName& peer, std::size_t next,
                       const Result<std::vector<Hash256>>& missing);
-    void shipment(const WorkloadId& id, const NodeName& peer, const Result<void>& shipped);
+    void shipment(const WorkloadId& id, std::uint64_t route, const NodeName& peer,
+                  const Result<void>& shipped);
     void commit_refused(const WorkloadId& id, const Error& error);
     /// What the lane answered to a command of ours: whether it took effect, else why not.
     static Result<Metadata::Verdict> check_outcome(ByteView answer);
@@ -269,6 +306,7 @@ class ManagerActor final : public actor::Actor {
     const WorkloadSteps steps_;
     ManagerProbe probe_;
     bool ready_ = false;
+    std::shared_ptr<const std::function<void()>> withdrawal_; ///< Keeps the switch telling us.
     std::vector<std::function<void()>> held_back_;
     std::map<WorkloadId, Job> jobs_;
     std::list<Finished> finished_; ///< Oldest first.

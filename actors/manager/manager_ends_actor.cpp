@@ -46,6 +46,8 @@ void ManagerActor::finish(const WorkloadId& id, std::uint64_t index) {
     log::debug("workload_committed", {{"key", job->record.manifest.key}, {"index", index}},
                {.actor = path(), .trace = id});
     probe_.seconds.observe(std::chrono::duration<double>(now() - job->sealed_at).count());
+    job->served_by = job->lease.release();
+    count_finished(*job);
     end(id);
 }
 
@@ -56,6 +58,7 @@ void ManagerActor::give_up(const WorkloadId& id, const Error& why) {
     job->record.failure = why.code;
     job->record.reason = why.message.substr(0, wire::kErrorTextBytesMax);
     probe_.failed.add();
+    count_failed(*job, why.code);
     // Refusing what the client's own condition forbids is no trouble that an operator should see.
     if (why.code != Errc::condition_failed)
         services_.events.record("workload_failed", id,
@@ -79,7 +82,7 @@ void ManagerActor::end(const WorkloadId& id) {
     journal_outcome(job.record);
     for (auto& answer : job.ship_waiters)
         answer();
-    const auto& kept = remember({std::move(job.record), job.resumed});
+    const auto& kept = remember({std::move(job.record), job.resumed, releases_of(job)});
     for (const auto ticket : job.starting)
         answer_finished(kept, ticket);
     for (const auto ticket : job.waiting)
@@ -123,7 +126,8 @@ void ManagerActor::answer_finished(const Finished& finished, actor::Ticket ticke
         refuse(ticket, failure_of(record));
         return;
     }
-    PutReceipt receipt{record.manifest, record.index, record.totals.stored_bytes, record.totals.blocks, {}};
+    PutReceipt receipt{record.manifest,      record.index, record.totals.stored_bytes,
+                       record.totals.blocks, {},           finished.releases};
     for (const auto& [choice, blocks] : record.totals.by_codec)
         receipt.blocks_by_codec[std::string(compression::to_string(choice))] = blocks;
     settle<PutReceipt>(ticket, std::move(receipt));

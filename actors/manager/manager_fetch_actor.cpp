@@ -38,15 +38,17 @@ void ManagerActor::fetch_from(const FetchBlock& request, std::size_t next, const
     }
     if (!wanted(ticket, request.deadline, "the block was fetched from a replica")) return;
     const auto peer = request.replicas[next];
-    services_.data.fetch(peer, request.ref.hash, std::min(request.deadline, now() + options_.data_deadline),
-                         [this, request, next, ticket, peer, begin = trace::mark(),
-                          post = poster()](Result<EncodedBlock> block) {
-                             post([=, this] {
-                                 steps_.fetched(request.trace, peer, block ? block->bytes->size() : 0, begin,
-                                                problem_of(block));
-                                 check_fetched(request, next, peer, block, ticket);
-                             });
-                         });
+    services_.data.fetch(
+        peer, request.ref.hash, std::min(request.deadline, now() + options_.data_deadline),
+        [this, request, next, ticket, peer, begin = trace::mark(),
+         post = poster()](Result<EncodedBlock> block) {
+            post([=, this] {
+                steps_.fetched(request.trace, peer, block ? block->bytes->size() : 0, begin,
+                               problem_of(block));
+                check_fetched(request, next, peer, block, ticket);
+            });
+        },
+        pool_for_reading());
 }
 
 void ManagerActor::check_fetched(const FetchBlock& request, std::size_t next, const NodeName& peer,

@@ -40,8 +40,9 @@ void ManagerActor::begin(const BeginPut& request, actor::Ticket ticket) {
         return;
     }
     if (!admit(ticket, request.urgency)) return;
-    open_job(request).starting.push_back(ticket);
-    find_places(request);
+    Job& job = open_job(request);
+    job.starting.push_back(ticket);
+    if (!struck(request.id, job)) find_places(request);
 }
 
 Result<void> ManagerActor::check_request(const BeginPut& request) const {
@@ -90,6 +91,7 @@ Job& ManagerActor::open_job(const BeginPut& request) {
     job.record.pinned = request.codec;
     job.last_activity = now();
     job.admission = trace::mark();
+    lease_release(job);
     return job;
 }
 
@@ -141,6 +143,7 @@ void ManagerActor::refuse_begin(const WorkloadId& id, const Error& error) {
     if (node.empty()) return;
     services_.uploads.remove(id);
     free_place(node.mapped());
+    count_failed(node.mapped(), error.code);
     steps_.admitted(id, node.mapped().admission, error.message);
     for (const auto ticket : node.mapped().starting)
         refuse(ticket, error);
@@ -166,24 +169,27 @@ void ManagerActor::put_block(const PutBlock& request, actor::Ticket ticket) {
     const auto instance = instance_for(request.id, options_.compression_instances);
     ask_until_answered<compression::EncodeBlock>(
         "compression/" + std::to_string(instance),
-        {request.id, request.raw, upload ? upload->codec : std::nullopt},
+        {request.id, request.raw, upload ? upload->codec : std::nullopt, job->record.manifest.key},
         std::min(request.deadline, now() + kAskDeadline),
         [this, ticket, id = request.id, index = request.index,
          begin = trace::mark()](const compression::BlockEncoded& encoded) {
             steps_.encoded(id, index, encoded.block, encoded.reason, begin);
+            if (Job* of = find(id)) of->selected_by = encoded.release;
             store_block(id, encoded.block, ticket);
         },
-        [this, ticket](const Error& error) { refuse(ticket, error); });
+        [this, ticket, id = request.id](const Error& error) {
+            blame(id, error);
+            refuse(ticket, error);
+        });
 }
 
 void ManagerActor::store_block(const WorkloadId& id, const EncodedBlock& block, actor::Ticket ticket) {
     run_on_disk<void>([&keeper = services_.keeper, block, id] { return keeper.take_in(block, id); },
                       [this, block, id, ticket, begin = trace::mark()](Result<void> stored) {
                           steps_.kept(id, block.bytes->size(), begin, problem_of(stored));
-                          if (stored)
-                              block_stored(id, block, ticket);
-                          else
-                              refuse(ticket, stored.error());
+                          if (stored) return block_stored(id, block, ticket);
+                          blame(id, stored.error());
+                          refuse(ticket, stored.error());
                       });
 }
 
@@ -209,20 +215,24 @@ void ManagerActor::ship_early(Job& job, const EncodedBlock& block) {
     for (const auto& peer : job.record.placement) {
         if (peer == options_.self || job.ship_later.contains(peer)) continue;
         ++job.ships_in_flight;
-        services_.data.send_block(peer, block, id, now() + options_.data_deadline,
-                                  [this, id, peer, bytes = block.bytes->size(), begin = trace::mark(),
-                                   post = poster()](Result<void> sent) {
-                                      post([=, this] { ship_ended(id, peer, bytes, sent, begin); });
-                                  });
+        left(job);
+        services_.data.send_block(
+            peer, block, id, now() + options_.data_deadline,
+            [this, id, route = job.route, peer, bytes = block.bytes->size(), begin = trace::mark(),
+             post = poster()](Result<void> sent) {
+                post([=, this] { ship_ended(id, route, peer, bytes, sent, begin); });
+            },
+            pool_of(job));
     }
 }
 
-void ManagerActor::ship_ended(const WorkloadId& id, const NodeName& peer, std::uint64_t bytes,
-                              const Result<void>& sent, const trace::Mark& begin) {
+void ManagerActor::ship_ended(const WorkloadId& id, std::uint64_t route, const NodeName& peer,
+                              std::uint64_t bytes, const Result<void>& sent, const trace::Mark& begin) {
     steps_.shipped(id, peer, 1, bytes, begin, problem_of(sent));
-    Job* job = find(id);
+    Job* job = find_on(id, route);
     if (!job) return;
     --job->ships_in_flight;
+    arrived(*job);
     const bool away = !sent && sent.error().code != Errc::resource_exhausted;
     // Else each block for a replica that is away would hold the client up until its deadline.
     if (away) job->ship_later.insert(peer);

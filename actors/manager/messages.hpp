@@ -59,6 +59,7 @@ struct PutReceipt {
     std::uint64_t stored_bytes = 0;
     std::uint64_t blocks = 0;
     std::map<std::string, std::uint64_t> blocks_by_codec;
+    std::string releases{}; ///< "manager=canary, selector=stable"; empty: not known any more.
 };
 struct SealPut {
     using Reply = PutReceipt;

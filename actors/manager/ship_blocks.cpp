@@ -35,14 +35,15 @@ class ShipRun : public std::enable_shared_from_this<ShipRun> {
 
   private:
     void send(const Hash256& hash) {
+        if (order_.abandoned && *order_.abandoned) return ended(fail(Errc::cancelled, "it goes another way"));
         auto block = keeper_.load(hash);
         if (!block) {
             ended(std::unexpected(block.error()));
             return;
         }
-        data_.send_block(order_.peer, *block, order_.workload,
-                         std::chrono::steady_clock::now() + order_.deadline_each,
-                         [self = shared_from_this()](Result<void> sent) { self->ended(std::move(sent)); });
+        data_.send_block(
+            order_.peer, *block, order_.workload, std::chrono::steady_clock::now() + order_.deadline_each,
+            [self = shared_from_this()](Result<void> sent) { self->ended(std::move(sent)); }, order_.pool);
     }
 
     void ended(Result<void> result) {

@@ -5,7 +5,9 @@
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/links/data/data_plane.hpp"
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace dwcp::manager {
@@ -15,6 +17,8 @@ struct ShipOrder {
     WorkloadId workload;
     std::vector<Hash256> hashes;
     Duration deadline_each{};
+    links::Pool pool = links::Pool::multi_stream;
+    std::shared_ptr<const std::atomic<bool>> abandoned{}; ///< Becomes true: send no more. Null: never.
 };
 
 /// Returns at once; `done` is called exactly once, from a worker or data link thread: with the first error,

@@ -154,6 +154,17 @@ Actions Workload::commit_failed(TimePoint now) {
     return {WakeAt{commit_at_}};
 }
 
+Actions Workload::ask_again(TimePoint) {
+    Actions actions;
+    if (phase_ != Phase::replicating) return actions;
+    std::erase_if(replicas_, [](const auto& item) { return !item.second.wanted; });
+    for (auto& [peer, replica] : replicas_) {
+        if (replica.state == Replica::State::busy) try_replica(peer, replica, actions);
+    }
+    advance(actions);
+    return actions;
+}
+
 Actions Workload::tick(TimePoint now) {
     Actions actions;
     if (phase_ == Phase::committing && commit_waiting_ && now >= commit_at_) {

@@ -81,6 +81,8 @@ class Workload {
     Actions committed();
     Actions commit_failed(TimePoint now);
     Actions tick(TimePoint now);
+    /// The answers of all replicas that are asked now will not be told: asks them again.
+    Actions ask_again(TimePoint now);
 
   private:
     struct Replica {
