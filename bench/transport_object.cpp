@@ -24,7 +24,7 @@ std::vector<config::NodeConfig> two_nodes(const std::string& directory, std::uin
             fmt::format("[node]\nname = 'site-{0}'\nsite = 'place-{0}'\ncluster_id = 'bench'\ndata_dir = "
                         "'{2}/site-{0}'\n"
                         "[listen]\ncontrol = '127.0.0.1:1'\ndata = '127.0.0.1:2'\nhttp = '127.0.0.1:3'\n"
-                        "[data]\nstreams_min = {3}\nstreams_max = {3}\n"
+                        "[data]\nstreams_min = {3}\nstreams_max = {3}\n[manager]\nrelease = 'canary'\n"
                         "[[peers]]\nname = 'site-{1}'\nsite = 'place-{1}'\ncontrol = '127.0.0.1:4'\ndata = "
                         "'127.0.0.1:5'\n",
                         letter, other, directory, streams),

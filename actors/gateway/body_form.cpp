@@ -55,6 +55,7 @@ http::Response answer_of(Result<manager::PutReceipt> receipt, const WorkloadId& 
     if (receipt) {
         auto response = json_response(receipt_json(*receipt), 201);
         response.headers.emplace_back("ETag", etag_of(receipt->manifest.sha256));
+        if (!receipt->releases.empty()) response.headers.emplace_back("X-DWCP-Release", receipt->releases);
         return response;
     }
     if (receipt.error().code == Errc::deadline_exceeded)

@@ -66,6 +66,7 @@ json prediction_json(const Prediction& prediction) {
                  {"level", prediction.codec.level},
                  {"reason", prediction.reason},
                  {"source", compression::kModelSource},
+                 {"release", prediction.release},
                  {"confidence", nullptr},
                  {"expected", nullptr}};
     if (prediction.expected)
@@ -170,6 +171,7 @@ void register_compression_routes(DataRoutes& routes) {
         "POST", "/v1/compression/predict",
         "Which codec the node would choose for some data, and what it would bring.",
         "`algorithm` (a name of the list of algorithms), `level`, `reason`, `source` (who decides: `rules`), "
+        "`release`, "
         "`confidence` (null: rules have none), `expected`: null without a sample, else `ratio`, "
         "`compress_ms` (on "
         "one thread), `transfer_ms` and `uncompressed_ms`, measured on the sample and scaled to size_bytes.");

@@ -92,7 +92,8 @@ http::RouteSpec put_route() {
                        kIfMatch},
         .answer = "201 with `id` (the workload's), `key`, `size_bytes`, `sha256`, `etag`, `content_type`, "
                   "`created_ms`, `replicas`, `blocks`, `stored_bytes`, `codecs` (blocks of each), `lane` and "
-                  "`index` (where it was committed). 412 if the condition does not hold.",
+                  "`index` (where it was committed). 412 if the condition does not hold. The "
+                  "header `X-DWCP-Release` says which releases served it: `manager=canary, selector=stable`.",
         .example =
             "curl -T report.pdf -H 'If-None-Match: *' http://127.0.0.1:8101/v1/objects/docs/report.pdf"};
 }

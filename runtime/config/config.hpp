@@ -105,6 +105,7 @@ struct NodeConfig {
     std::uint32_t replicas_default = 0;
     std::uint64_t object_bytes_max = 0;
     std::uint32_t uploads_open_max = 0;
+    std::string manager_release; ///< "stable", "canary" or "ramp".
     std::uint32_t upload_expiry_s = 0;
 
     // [compression]

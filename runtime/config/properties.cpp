@@ -198,6 +198,9 @@ Table systems() {
                     "Requests that may come at once after a quiet time.")),
         live(number("manager.workloads_in_flight_max", &C::workloads_in_flight_max, 256, "workloads",
                     {1, 65'536}, "Workloads under way at once; more are refused as too many.")),
+        text("manager.release", &C::manager_release, "ramp", Choice{{"stable", "canary", "ramp"}},
+             "Which release ships blocks: stable uses one stream to a peer, canary data.streams_min to "
+             "data.streams_max; ramp: stable, until a rollout says else."),
         number("manager.replicas_default", &C::replicas_default, 2, "nodes", {1, 16},
                "Nodes that hold each block when the request does not say."),
         number("manager.object_bytes_max", &C::object_bytes_max, 64 * kGiB, "bytes", {kBlockBytes, 16 * kTiB},

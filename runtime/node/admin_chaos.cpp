@@ -134,6 +134,46 @@ Result<json> disturb(const AdminServices& services, const AdminCall& call, chaos
     });
 }
 
+/// `kind` of a canary's fault; milliseconds for latency alone.
+Result<chaos::CanaryStrike> strike_of(const json& args, const std::string& system) {
+    const auto kind = text_of(args, "kind");
+    chaos::CanaryStrike strike;
+    if (kind == "error") {
+        strike.error = true;
+    } else if (kind == "crash") {
+        strike.crash = true;
+    } else if (kind == "corruption" && system == "manager") {
+        strike.corruption = true;
+    } else if (kind == "latency") {
+        const auto delay_ms = in_range(args, "milliseconds", 1, kDelayMsMax, 0);
+        if (!delay_ms) return std::unexpected(delay_ms.error());
+        strike.latency = std::chrono::milliseconds(*delay_ms);
+    } else {
+        return fail(Errc::invalid_argument, "'" + kind + "' is no fault of the canary of " + system,
+                    "give error, latency, crash or, for the manager, corruption");
+    }
+    return strike;
+}
+
+Result<json> canary(const AdminServices& services, const AdminCall& call) {
+    const auto system = text_of(call.args, "system");
+    const auto* releases = services.releases.find(system);
+    if (releases == nullptr || releases->names().canary.empty())
+        return fail(Errc::not_found, "no system '" + system + "' with a canary on this node",
+                    "`dwcp-shell -c status` lists the releases");
+    const auto percent = in_range(call.args, "percent", 1, 100, 100);
+    if (!percent) return std::unexpected(percent.error());
+    const auto strike = strike_of(call.args, system);
+    if (!strike) return std::unexpected(strike.error());
+    chaos::CanaryFault fault{system, static_cast<std::uint32_t>(*percent), *strike};
+    const auto hits = fault.hits;
+    return inject(services, call, system + " " + text_of(call.args, "kind"), hits,
+                  [&]() -> Result<std::function<void()>> {
+                      const auto id = services.canary_faults.add(fault);
+                      return [&faults = services.canary_faults, id] { faults.remove(id); };
+                  });
+}
+
 Result<json> fill_disk(const AdminServices& services, const AdminCall& call) {
     const auto directory = services.config.get()->data_dir;
     const auto leave = number_of(call.args, "leave_bytes", 0);
@@ -181,6 +221,7 @@ void add_chaos_verbs(VerbTable& verbs, const AdminServices& services) {
     verbs["chaos.stop"] = [&services](const AdminCall& call) { return stop(services, call); };
     verbs["chaos.kill"] = [&services](const AdminCall& call) { return kill(services, call); };
     verbs["chaos.pause"] = [&services](const AdminCall& call) { return pause(services, call); };
+    verbs["chaos.canary"] = [&services](const AdminCall& call) { return canary(services, call); };
     verbs["chaos.fill-disk"] = [&services](const AdminCall& call) { return fill_disk(services, call); };
     verbs["chaos.drop"] = [&services](const AdminCall& call) {
         return disturb(services, call, {.drop = true});

@@ -60,6 +60,21 @@ json alerts(const AdminServices& services, const json& health) {
     return list;
 }
 
+/// What serves, briefly; `ramp status` has the rest.
+json releases(const AdminServices& services) {
+    json list = json::array();
+    for (auto* system : services.releases.all()) {
+        list.push_back({{"system", system->names().system},
+                        {"stable", system->names().stable},
+                        {"canary", system->names().canary},
+                        {"canary_percent", system->canary_percent()},
+                        {"canary_in_flight", system->canary_in_flight()},
+                        {"forced", system->forced()},
+                        {"unsettled", system->unsettled()}});
+    }
+    return list;
+}
+
 json status(const AdminServices& services) {
     const auto checks = services.health.report();
     std::uint64_t restarts = 0;
@@ -80,6 +95,7 @@ json status(const AdminServices& services) {
             {"alerts", alerts(services, checks)},
             {"actors", children.size()},
             {"restarts_total", restarts},
+            {"releases", releases(services)},
             {"tls", tls_state(services.tls.get())},
             {"workloads", workload_counts(services)},
             {"store",

@@ -14,12 +14,14 @@
 #include "runtime/base/deadlines.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/caf/resolver.hpp"
+#include "runtime/chaos/canary_faults.hpp"
 #include "runtime/chaos/faults.hpp"
 #include "runtime/chaos/kill_points.hpp"
 #include "runtime/chaos/link_faults.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/links/data/data_plane.hpp"
+#include "runtime/release/release_registry.hpp"
 #include "runtime/resilience/breakers.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/tls/context.hpp"
@@ -55,6 +57,8 @@ struct AdminServices {
     Deadlines& deadlines;
     chaos::Faults& faults;
     chaos::LinkFaults& link_faults;
+    chaos::CanaryFaults& canary_faults;
+    release::ReleaseRegistry& releases;
     resilience::Breakers& breakers;
     chaos::KillPoints& kill_points;
     std::shared_ptr<std::atomic<bool>> draining;

@@ -30,6 +30,7 @@
 #include "runtime/node/node_metrics.hpp"
 #include "runtime/node/own_tls.hpp"
 #include "runtime/node/ramp_node.hpp"
+#include "runtime/node/releases.hpp"
 #include "runtime/node/restore.hpp"
 #include "runtime/node/service_manager.hpp"
 #include "runtime/node/tree.hpp"
@@ -118,6 +119,7 @@ class RunningNode final : public Node {
     EventRing events_;
     Deadlines deadlines_;
     chaos::LinkFaults link_faults_{static_cast<std::uint64_t>(unix_now_ms())};
+    chaos::CanaryFaults canary_faults_{static_cast<std::uint64_t>(unix_now_ms())};
     chaos::Faults faults_{deadlines_, events_};
     resilience::Breakers breakers_{breaker_settings(config_), events_};
     identity::Identity identity_;
@@ -136,6 +138,7 @@ class RunningNode final : public Node {
     actor::Resolver resolver_;
     std::unique_ptr<actor::System> system_;
     std::unique_ptr<links::DataPlane> data_;
+    std::shared_ptr<const void> withdrawals_; ///< Keeps the data links told of them.
     std::unique_ptr<links::ControlLinks> control_;
     std::unique_ptr<WorkerPool> disk_;
     std::unique_ptr<WorkerPool> codecs_;
@@ -184,6 +187,7 @@ void RunningNode::open_state() {
     metadata_ = std::make_unique<manager::Metadata>(config_.name, *store_, *keeper_);
     transactions_ = std::make_unique<consensus::Transactions>(*store_);
     releases_ = std::make_unique<release::ReleaseRegistry>(config_.name, events_);
+    add_releases(*releases_, config_);
     // Unfinished workloads pin their blocks before the first sweep may look at them.
     need(manager::Journal(*store_).recover([](const std::string&) { return true; }, *keeper_));
     std::map<NodeName, std::string> keys;
@@ -239,6 +243,8 @@ void RunningNode::join_links() {
                              .heartbeat_timeout_ms = config_.heartbeat_timeout_ms});
     links::DataPlaneOptions data;
     data.faults = &link_faults_;
+    data.canary_faults = &canary_faults_;
+    data.pools = {links::Pool::one_stream, links::Pool::multi_stream};
     data.breakers = &breakers_;
     data.listen_host = config_.data.host;
     data.listen_port = config_.data.port;
@@ -257,6 +263,7 @@ void RunningNode::join_links() {
                          peer.congestion.empty() ? config_.congestion : peer.congestion});
         peers.push_back({peer.name, peer.site, peer.control.host, peer.control.port});
     }
+    withdrawals_ = join_releases(*releases_, *data_);
     links::ControlOptions control;
     control.faults = &link_faults_;
     control.breakers = &breakers_;
@@ -325,6 +332,7 @@ TreeServices RunningNode::tree_services() {
             .transactions = *transactions_,
             .ramp = *ramp_,
             .releases = *releases_,
+            .canary_faults = canary_faults_,
             .own_space = [this] { return own_space(); },
             .draining = draining_};
 }
@@ -368,6 +376,8 @@ void RunningNode::grow_tree() {
                                                    deadlines_,
                                                    faults_,
                                                    link_faults_,
+                                                   canary_faults_,
+                                                   *releases_,
                                                    breakers_,
                                                    ramp_->kill_points(),
                                                    draining_,
@@ -527,6 +537,7 @@ void RunningNode::end() {
     // after.
     control_.reset();
     if (disk_) disk_->stop();
+    withdrawals_.reset();
     data_.reset();
     codecs_.reset();
     disk_.reset();

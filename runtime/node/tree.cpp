@@ -44,6 +44,24 @@ Child child(const config::NodeConfig& config, std::string path, Factory start) {
     return {.spec = std::move(spec), .start = std::move(start)};
 }
 
+/// One whose system has releases: what crash-loops while its canary has weight here goes back to stable.
+Child released(const TreeServices& services, const char* system, std::string path, Factory start) {
+    auto made = child(services.config, std::move(path), std::move(start));
+    release::ReleaseSwitch* releases = services.releases.find(system);
+    made.release = [releases] {
+        const bool canary = releases->canary_percent() > 0;
+        return releases->name_of(canary ? release::Release::canary : release::Release::stable);
+    };
+    made.roll_back = [releases, system,
+                      &events = services.events](const std::string& from, const std::string& to,
+                                                 const std::string& reason) -> Result<void> {
+        releases->force_stable(reason);
+        events.record("release_forced_stable", system, {{"from", from}, {"to", to}, {"reason", reason}});
+        return {};
+    };
+    return made;
+}
+
 /// A supervisor of the root's, restarted by it with all below when these fail too often.
 Child section(const config::NodeConfig& config, const char* path, Children children) {
     supervisor::Plan plan;
@@ -103,10 +121,11 @@ Factory allocator(const TreeServices& services) {
 
 Factory compression(const TreeServices& services) {
     return [services](actor::ActorContext context) {
-        return compression::spawn_compression(services.system, std::move(context), {[&live = services.live] {
-                                                  return static_cast<double>(live.get()->link_mbps);
-                                              }},
-                                              services.codecs);
+        return compression::spawn_compression(
+            services.system, std::move(context),
+            {[&live = services.live] { return static_cast<double>(live.get()->link_mbps); },
+             services.releases.find("selector"), &services.canary_faults},
+            services.codecs);
     };
 }
 
@@ -115,7 +134,7 @@ Children data_actors(const TreeServices& services) {
     for (std::uint32_t i = 0; i < services.config.allocator_instances; ++i)
         children.push_back(child(services.config, numbered("allocator", i), allocator(services)));
     for (std::uint32_t i = 0; i < services.config.compression_instances; ++i)
-        children.push_back(child(services.config, numbered("compression", i), compression(services)));
+        children.push_back(released(services, "selector", numbered("compression", i), compression(services)));
     return children;
 }
 
@@ -147,14 +166,15 @@ Factory manager(const TreeServices& services, std::uint32_t instance) {
     return [services, options](actor::ActorContext context) {
         return manager::spawn_manager(services.system, std::move(context), options,
                                       {services.store, services.keeper, services.data, services.events,
-                                       services.disk, services.uploads, services.metadata});
+                                       services.disk, services.uploads, services.metadata,
+                                       services.releases.find("manager"), &services.canary_faults});
     };
 }
 
 Children manager_actors(const TreeServices& services) {
     Children children;
     for (std::uint32_t i = 0; i < services.config.manager_instances; ++i)
-        children.push_back(child(services.config, numbered("manager", i), manager(services, i)));
+        children.push_back(released(services, "manager", numbered("manager", i), manager(services, i)));
     return children;
 }
 

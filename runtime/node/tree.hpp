@@ -16,6 +16,7 @@
 #include "runtime/links/data/data_plane.hpp"
 #include "runtime/node/live_config.hpp"
 #include "runtime/node/ramp_node.hpp"
+#include "runtime/release/release_registry.hpp"
 #include "runtime/store/store.hpp"
 
 #include <caf/actor_system.hpp>
@@ -46,6 +47,7 @@ struct TreeServices {
     consensus::StateMachine& transactions;
     RampNode& ramp;
     release::ReleaseRegistry& releases;
+    chaos::CanaryFaults& canary_faults;
     std::function<wire::NodeSpace()> own_space;
     std::shared_ptr<std::atomic<bool>> draining;
 };
