@@ -238,7 +238,8 @@ std::size_t Supervisor::remembered() const {
 }
 
 const Supervisor::Child* Supervisor::find(std::string_view id) const {
-    const auto found = std::ranges::find(children_, id, [](const Child& child) { return child.spec.id; });
+    const auto found =
+        std::ranges::find_if(children_, [&](const Child& child) { return child.spec.id == id; });
     return found == children_.end() ? nullptr : &*found;
 }
 

@@ -30,10 +30,11 @@ cases() ->
     %% Restarts up to the intensity, and one more: by one child, by several, by failing starts.
     ++ [{S, I, permanent(), lists:duplicate(I + 1, {crash, X})} ||
            S <- strategies(), I <- [0, 1, 2], X <- [a, b, c]]
-    ++ [{S, 1, permanent(), [{crash, X}, {'end', Y}]} || S <- strategies(), X <- [a, c], Y <- [b]]
+    ++ [{S, 1, permanent(), [{crash, X}, {'end', b}]} || S <- strategies(), X <- [a, c]]
     ++ [{S, 2, permanent(), [{fail, b}, {fail, b}, {crash, X}]} || S <- strategies(), X <- [a, b, c]]
     %% Ends that are followed by no restart count for nothing.
-    ++ [{S, 1, place(b, T, permanent), [{'end', b}, {crash, a}]} || S <- strategies(), T <- [transient, temporary]]
+    ++ [{S, 1, place(b, T, permanent), [{'end', b}, {crash, a}]} ||
+           S <- strategies(), T <- [transient, temporary]]
     %% Stopped and started by hand, which counts for nothing either.
     ++ [{S, 0, place(b, T, permanent), [{stop, b}, {start, b}, {stop, b}]} ||
            S <- strategies(), T <- [permanent, transient]]
