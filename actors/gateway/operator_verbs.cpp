@@ -105,10 +105,13 @@ std::vector<OperatorVerb> observation() {
             {"The nodes of the cluster as this one sees them.",
              "`nodes`: each `name`, `site`, `self`, `up`, `address`, `rtt_ms`, `since_ms`, `problem`, and "
              "`data`, the state of its data link."}),
-        question("tree", "/v1/tree",
-                 {"The actors of a node under their supervisors.",
-                  "`actors`: each `path`, `parent`, `state`, `life`, `restarts`, `last_reason`, `uptime_ms`, "
-                  "`mailbox_depth`, `mailbox_rejected`, `busy_ms`."}),
+        question(
+            "tree", "/v1/tree",
+            {"The actors of a node under their supervisors.",
+             "`actors`: each `path`, `parent`, `state`, `life`, `restarts`, `last_reason`, `uptime_ms`, "
+             "`mailbox_depth`, `mailbox_rejected`, `busy_ms`; where they apply `quarantine` (why it stays "
+             "down), `release` and `last_good_release`; of a supervisor its `strategy`, `escalation`, and "
+             "`intensity`, the restarts that it stands within `period_ms`."}),
         question(
             "health", "/v1/health",
             {"Whether the parts of a node work, a second old at most.",
@@ -136,8 +139,14 @@ std::vector<OperatorVerb> observation() {
                   "/v1/mailboxes?by=busy&limit=5"},
                  {{"by", "query", "What they are ordered by: depth (without), busy or rejected."},
                   number("limit", "At most so many, up to 1000; 10 without.")}),
-        question("actor.show", "/v1/actors/*",
-                 {"One actor.", "As in `tree`, with its `node`.", "/v1/actors/manager/0"}, {kShownActor}),
+        question(
+            "actor.show", "/v1/actors/*",
+            {"One actor.",
+             "As in `tree`, with its `node` and `last_restarts`, oldest first: each `time_ms`, `path`, "
+             "`life` (that ended), `reason`, `delay_ms`, `release`; of a supervisor those of all below it. "
+             "A node keeps its last 100.",
+             "/v1/actors/manager/0"},
+            {kShownActor}),
         question("actor.trace", "/v1/actor-traces/*",
                  {"The messages that an actor has handled lately. Asking switches the recording on; it ends "
                   "by itself. What the messages hold is not recorded.",

@@ -86,6 +86,7 @@ class SupervisorActor final : public actor::Actor {
         TimePoint since{};
         Duration delay{};        ///< Of the restart under way.
         bool recovering = false; ///< Or recovered, and not to be started any more: a life without an actor.
+        std::string not_left;    ///< A release that it should have been rolled back from.
         std::string failed_rollback;       ///< Why its next life may not begin; empty: it may.
         std::optional<core::Ended> orphan; ///< Told when `orphans` is zero.
         std::size_t orphans = 0;           ///< What a dead supervisor has left that has not yet ended.
@@ -239,6 +240,10 @@ void SupervisorActor::look_at_releases() {
         if (!child.release) continue;
         auto release = child.release();
         const auto known = core_->child(child.spec.id);
+        // After a rollback that failed it still says the release that it was to leave: that is not a new one,
+        // whose record would start afresh, again and again.
+        const auto& not_left = member(child.spec.id).not_left;
+        if (!not_left.empty() && release == not_left) continue;
         if (known && known->release != release) step(core::NewRelease{child.spec.id, std::move(release)});
     }
 }
@@ -435,6 +440,7 @@ void SupervisorActor::perform(const core::RollBack& action) {
     Result<void> done;
     if (child.plan->roll_back) done = child.plan->roll_back(action.from, action.to, action.reason);
     if (!done) child.failed_rollback = done.error().message;
+    child.not_left = done ? "" : action.from;
     events_.record("release_rolled_back", action.child,
                    {{"from", action.from},
                     {"to", action.to},

@@ -115,6 +115,18 @@ void print_list(std::ostream& out, const json& list, const std::string& columns,
     table.print(out);
 }
 
+std::string release_of(const json& actor) {
+    const std::string now = text_at(actor, "release");
+    const std::string good = text_at(actor, "last_good_release");
+    return good.empty() || good == now ? now : now + " (good: " + good + ")";
+}
+
+/// What keeps it down, else what ended it last.
+std::string end_of(const json& actor) {
+    const std::string quarantine = text_at(actor, "quarantine");
+    return quarantine.empty() ? text_at(actor, "last_reason") : "quarantine: " + quarantine;
+}
+
 /// Children under their parents, in the order they came.
 void add_branch(Table& table, const json& actors, const std::string& parent, std::size_t depth) {
     constexpr std::size_t kDepthMax = 16; // no tree of ours is deeper; an answer with a circle must end
@@ -122,12 +134,13 @@ void add_branch(Table& table, const json& actors, const std::string& parent, std
     for (const json& actor : actors) {
         if (text_at(actor, "parent") != parent) continue;
         const std::string path = text_at(actor, "path");
-        table.add({std::string(2 * depth, ' ') + path, text_at(actor, "state"), text_at(actor, "life"),
-                   text_at(actor, "restarts"),
-                   human_span(static_cast<std::int64_t>(number_at(actor, "uptime_ms"))),
-                   text_at(actor, "mailbox_depth"), text_at(actor, "mailbox_rejected"),
-                   human_span(static_cast<std::int64_t>(number_at(actor, "busy_ms"))),
-                   text_at(actor, "last_reason")});
+        const auto uptime_ms = static_cast<std::int64_t>(number_at(actor, "uptime_ms"));
+        table.add({std::string(2 * depth, ' ') + path, text_at(actor, "strategy"), text_at(actor, "state"),
+                   text_at(actor, "life"), text_at(actor, "restarts"),
+                   uptime_ms > 0 ? human_span(uptime_ms) : "-", text_at(actor, "mailbox_depth"),
+                   text_at(actor, "mailbox_rejected"),
+                   human_span(static_cast<std::int64_t>(number_at(actor, "busy_ms"))), release_of(actor),
+                   end_of(actor)});
         if (!path.empty() && path != parent) add_branch(table, actors, path, depth + 1);
     }
 }
@@ -204,8 +217,8 @@ void print_nodes(std::ostream& out, const json& answer, const Look& look) {
 
 void print_tree(std::ostream& out, const json& answer, const Look&) {
     const json& actors = list_at(answer, "actors");
-    Table table(
-        {"ACTOR", "STATE", ">LIFE", ">RESTARTS", ">UP", ">MAILBOX", ">REJECTED", ">BUSY", "LAST END"});
+    Table table({"ACTOR", "STRATEGY", "STATE", ">LIFE", ">RESTARTS", ">UP", ">MAILBOX", ">REJECTED", ">BUSY",
+                 "RELEASE", "LAST END"});
     // Roots are those whose parent is not listed.
     std::vector<std::string> roots;
     for (const json& actor : actors) {

@@ -261,15 +261,26 @@ TEST_CASE_METHOD(Fixture, "the state of a node is shown as tables and as the API
            {"problem", "refused"},
            {"rtt_ms", 0.234},
            {"data", {{"up", true}, {"streams", 4}, {"congestion", "bbr"}, {"bytes_sent", 2048}}}}}}};
-    const json tree = {{"actors",
-                        {{{"path", "supervisor"}, {"parent", ""}, {"state", "running"}},
-                         {{"path", "manager/0"},
-                          {"parent", "supervisor"},
-                          {"state", "running"},
-                          {"life", 2},
-                          {"restarts", 1}},
-                         {{"path", "orphan"}, {"parent", "gone"}, {"state", "backing off"}},
-                         {{"path", "self"}, {"parent", "self"}}}}};
+    const json tree = {
+        {"actors",
+         {{{"path", "compression/0"},
+           {"parent", "supervisor/data"},
+           {"state", "quarantined"},
+           {"quarantine", "20 ends"},
+           {"last_reason", "killed"}},
+          {{"path", "manager/0"},
+           {"parent", "supervisor/manager"},
+           {"state", "running"},
+           {"life", 2},
+           {"restarts", 1},
+           {"uptime_ms", 65'000},
+           {"release", "multi-stream-1"},
+           {"last_good_release", "one-stream-1"}},
+          {{"path", "supervisor"}, {"parent", ""}, {"state", "running"}, {"strategy", "one_for_one"}},
+          {{"path", "supervisor/data"}, {"parent", "supervisor"}, {"state", "running"}},
+          {{"path", "supervisor/manager"}, {"parent", "supervisor"}, {"state", "running"}},
+          {{"path", "orphan"}, {"parent", "gone"}, {"state", "backing off"}},
+          {{"path", "self"}, {"parent", "self"}}}}};
     const json events = {{"events",
                           {{{"id", 7},
                             {"time_ms", 1'700'000'000'000},
@@ -297,8 +308,14 @@ TEST_CASE_METHOD(Fixture, "the state of a node is shown as tables and as the API
     CHECK(std::ranges::count(out, '\n') == 2);
     CHECK(run({"tree", "site-b"}) == 0);
     CHECK(backend.admin_calls.back().second == json{{"node", "site-b"}});
-    CHECK(has(out, "\nsupervisor"));
-    CHECK(has(out, "\n  manager/0"));
+    CHECK(has(out, "\nsupervisor            one_for_one  running"));
+    CHECK(has(out, "\n  supervisor/data "));
+    CHECK(has(out, "\n    compression/0 "));
+    CHECK(has(out, "quarantine: 20 ends"));
+    CHECK(has(out, "\n  supervisor/manager "));
+    CHECK(has(out, "\n    manager/0 "));
+    CHECK(has(out, "65 s"));
+    CHECK(has(out, "multi-stream-1 (good: one-stream-1)"));
     CHECK(has(out, "orphan"));
     CHECK(run({"events", "--after", "3", "--limit", "5"}) == 0);
     CHECK(backend.admin_calls.back().second == json{{"after", 3}, {"limit", 5}});
