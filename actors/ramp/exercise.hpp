@@ -1,5 +1,5 @@
 // Exercises: what the ramp does to the cluster on purpose, to see that it holds. Ordered by the host, run by
-// the node that the order names.
+// the node that the order names. A node_failure is none of them: the host sees it (node_failures.hpp).
 //
 // Life cycle of a runner: one a node. run() is called again and again with the same order, until its result
 // says done; it begins an exercise only once and never blocks. Thread-safe.

@@ -1,6 +1,7 @@
 #include "actors/ramp/ramp_actor.hpp"
 
 #include "actors/consensus/messages.hpp"
+#include "actors/ramp/node_failures.hpp"
 #include "actors/ramp/observation_log.hpp"
 #include "actors/ramp/ramp_probe.hpp"
 #include "protocols/ramp/wire.hpp"
@@ -96,6 +97,7 @@ class RampActor : public actor::Actor {
     const RampProbe probe_;
     Ramp ramp_;
     ObservationLog observations_;
+    NodeFailures failures_;
     bool ready_ = false;   ///< The journal was read to its end once.
     bool reading_ = false; ///< And whether it must be read once more after that.
     bool read_again_ = false;
@@ -159,6 +161,7 @@ void RampActor::follow(const Record& record) {
     step(Committed{record});
     probe_.count(record, ramp_.state());
     observations_.follow(record);
+    if (record.kind == Record::Kind::started) failures_ = {};
 }
 
 /// The state is that of the journal's end.
@@ -287,6 +290,7 @@ void RampActor::close_round() {
     std::ranges::sort(observation.silent);
     seen_ = observation;
     observations_.add(observation);
+    failures_.look(observation);
     step(Observed{std::move(observation)});
     step(Tick{});
     probe_.show(ramp_.state());
@@ -297,6 +301,7 @@ void RampActor::close_round() {
 
 /// Begins it, or asks how far it is: the same question.
 void RampActor::ask_about(const ExerciseOrder& order) {
+    if (order.what == Check::node_failure) return exercised(order, failures_.result());
     if (order.node == options_.self || order.node.empty()) return exercised(order, s_.exercises.run(order));
     s_.links.request(order.node, kExerciseService, to_bytes(to_text(order)), kExerciseAnswerLimit, {},
                      [this, post = poster(), order](Result<Bytes> reply) {
