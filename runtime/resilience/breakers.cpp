@@ -116,7 +116,8 @@ Error refusal(const detail::Guarded& guarded, const breaker::Admitted& admitted)
 
 breaker::BreakerOptions BreakerSettings::of(std::string_view operation) const {
     auto options = usual;
-    if (operation.starts_with("lane/")) options.open_for = std::min(options.open_for, lane_open_for);
+    const bool paces_itself = operation.starts_with("lane/") || operation.starts_with("ramp/");
+    if (paces_itself) options.open_for = std::min(options.open_for, lane_open_for);
     return options;
 }
 

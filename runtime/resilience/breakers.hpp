@@ -32,8 +32,9 @@ inline constexpr std::size_t kBreakersMax = 1024;
 
 struct BreakerSettings {
     breaker::BreakerOptions usual;
-    /// Instead of usual.open_for for the lanes' services: a lane paces its own resends, so its breakers only
-    /// have to bridge these, and half a minute without it would stop all commits.
+    /// Instead of usual.open_for for the services of the lanes and of the ramp, which pace what they send
+    /// again: their breakers only have to bridge that, and half a minute without would stop all commits, or
+    /// let a canary run that was withdrawn.
     Duration lane_open_for = milliseconds(1000);
 
     breaker::BreakerOptions of(std::string_view operation) const;

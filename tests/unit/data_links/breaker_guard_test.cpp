@@ -105,6 +105,14 @@ TEST_CASE("a data link that comes up has its peer's open breakers tried at once"
     CHECK(breakers.find("b/send_block")->state == State::closed);
 }
 
+TEST_CASE("services that pace what they send again are tried again within a second") {
+    resilience::BreakerSettings settings;
+    settings.usual.open_for = std::chrono::seconds(30);
+    for (const char* service : {"lane/control", "ramp/poll"})
+        CHECK(settings.of(service).open_for <= std::chrono::seconds(1));
+    CHECK(settings.of("node/admin").open_for == std::chrono::seconds(30));
+}
+
 TEST_CASE("a block that a peer does not have does not count against it") {
     GuardedPair pair(1h);
     for (std::uint64_t i = 0; i < 20; ++i) {
