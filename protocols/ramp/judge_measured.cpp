@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kErrorRates = "error rates";
 constexpr std::string_view kSlowShares = "shares of slower ones";
+constexpr std::string_view kNotTheCanary = "stable breaks the limit as well, it is not the canary's doing";
 
 struct Pair {
     Work canary, stable;
@@ -134,7 +135,7 @@ void excuse(const Case& of, Finding& absolute, const Finding& compared, bool sta
     if (absolute.outcome == Outcome::pass || compared.outcome == Outcome::fail || !stable_breaks_it) return;
     absolute.outcome = of.rehearsal() ? Outcome::pass : Outcome::inconclusive;
     absolute.text = of.rehearsal() ? "stable is no faster on this machine, so the rehearsal only compares"
-                                   : "stable breaks the limit as well, it is not the canary's doing";
+                                   : std::string(kNotTheCanary);
 }
 
 } // namespace
@@ -152,10 +153,14 @@ Verdict judge_error_rate(const Case& of, const System& system) {
     verdict.reason =
         fmt::format("{} of {} requests failed, {}, allowed below {}", count(std::min(canary.hits, canary.n)),
                     count(canary.n), percent(canary.rate()), percent(limit));
-    Finding compared;
-    if (pair.compared)
+    Finding absolute = judge_rate(of, kErrorRates, canary, limit), compared;
+    if (pair.compared) {
         compared = compare_rates(of, verdict, canary, stable, limit, of.strictness.error_margin);
-    conclude(verdict, judge_rate(of, kErrorRates, canary, limit), compared);
+        const bool both = judge_rate(of, kErrorRates, stable, limit).outcome == Outcome::fail;
+        if (both && absolute.outcome == Outcome::fail && compared.outcome != Outcome::fail)
+            absolute = {Outcome::inconclusive, std::string(kNotTheCanary)};
+    }
+    conclude(verdict, absolute, compared);
     return verdict;
 }
 
@@ -182,7 +187,7 @@ Verdict judge_availability(const Case& of, const System& system) {
     const Proportion stable{pair.stable.errors, pair.stable.requests};
     if (absolute.outcome == Outcome::fail && !of.rehearsal() &&
         judge_rate(of, kErrorRates, stable, tolerated).outcome == Outcome::fail)
-        absolute = {Outcome::inconclusive, "stable breaks the limit as well, it is not the canary's doing"};
+        absolute = {Outcome::inconclusive, std::string(kNotTheCanary)};
     conclude(verdict, absolute, {});
     return verdict;
 }

@@ -1,4 +1,5 @@
 // Criteria about sums: what the canary costs and moves against stable, and how even the load is.
+#include "protocols/ramp/counts.hpp"
 #include "protocols/ramp/judging.hpp"
 
 #include <fmt/format.h>
@@ -10,8 +11,9 @@ namespace dwcp::ramp {
 
 namespace {
 
-/// A request's share in a sum varies about as much as its size: the coefficient of variation that is assumed.
-constexpr double kSpread = 1;
+/// A request's share in a sum varies about as much as its size: the coefficient of variation that is assumed,
+/// that of a mix of small and large objects.
+constexpr double kSpread = 2;
 
 /// canary / stable, and what as few requests leave of it.
 struct Ratio {
@@ -177,7 +179,7 @@ Verdict judge_load_balance(const Case& of, const System& system) {
         ++nodes;
         Work both = it->second.total[0];
         both.add(it->second.total[1]);
-        total += both.requests;
+        total = add_counts(total, both.requests);
         if (both.requests >= busiest) busiest_node = node.node;
         busiest = std::max(busiest, both.requests);
     }

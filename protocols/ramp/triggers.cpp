@@ -1,4 +1,5 @@
 // Triggers: what rolls the canary back, or calls people.
+#include "protocols/ramp/counts.hpp"
 #include "protocols/ramp/judging.hpp"
 
 #include <fmt/format.h>
@@ -35,7 +36,7 @@ const Proportion* shows(const Look& look, const Bad& bad, double limit) {
     if (fills && recent.rate() > limit && binomial_tail(recent, limit) < kTriggerDoubt) return &recent;
     // What is too rare for the recent window; not if the recent window says that it is over.
     const bool over = fills && recent.rate() <= limit / 2;
-    if (over || bad.total.n < look.samples_min()) return nullptr;
+    if (over || bad.total.n < look.samples_min() || bad.total.rate() <= limit) return nullptr;
     return rate_interval(bad.total, limit, look.strictness.confidence).low > limit ? &bad.total : nullptr;
 }
 
@@ -90,14 +91,16 @@ std::optional<Alarm> look_at_degradation(const Look& look, const System& system)
             const Sketch canary = sum(seen, system, Release::canary, recent).latency;
             const Sketch stable = sum(seen, system, Release::stable, recent).latency;
             if (std::min(canary.count(), stable.count()) < look.samples_min()) return std::nullopt;
+            const double ours_s = canary.quantile(q), theirs_s = stable.quantile(q);
+            const bool slower = ours_s > theirs_s * (1 + look.trigger.limit) &&
+                                ours_s - theirs_s >= look.strictness.latency_floor_s;
+            if (!slower) return std::nullopt; // as at nearly every look: the interval is the dear part
             const auto ratio = quantile_ratio(canary, stable, q, look.strictness.confidence);
-            const double more_s = canary.quantile(q) - stable.quantile(q);
-            if (!ratio || !(ratio->low - 1 > look.trigger.limit) || more_s < look.strictness.latency_floor_s)
-                return std::nullopt;
+            if (!ratio || !(ratio->low - 1 > look.trigger.limit)) return std::nullopt;
             return look.alarm(
                 ratio->ratio - 1, canary.count(), system,
                 fmt::format("{}: p{:g} of the canary {} against {} of stable, {} or more beyond chance",
-                            system, q * 100, seconds(canary.quantile(q)), seconds(stable.quantile(q)),
+                            system, q * 100, seconds(ours_s), seconds(theirs_s),
                             signed_percent(ratio->low - 1)));
         };
         if (!degraded(false)) continue;
@@ -108,13 +111,15 @@ std::optional<Alarm> look_at_degradation(const Look& look, const System& system)
 
 std::optional<Alarm> look_at_service(const Look& look) {
     Bad all;
-    std::vector<System> seen;
+    const auto take = [](Proportion& sum, const Work& work) {
+        sum = {add_counts(sum.hits, work.errors), add_counts(sum.n, work.requests)};
+    };
     for (const NodeReport& node : look.evidence.observation.nodes) {
         for (const auto& [system, report] : node.systems) {
             for (const Work& work : report.recent)
-                all.recent = {all.recent.hits + work.errors, all.recent.n + work.requests};
+                take(all.recent, work);
             for (const Work& work : report.total)
-                all.total = {all.total.hits + work.errors, all.total.n + work.requests};
+                take(all.total, work);
         }
     }
     const Proportion* shown = shows(look, all, look.trigger.limit);
@@ -136,14 +141,15 @@ std::uint64_t recent_failures(const Look& look) {
     const Evidence& evidence = look.evidence;
     std::uint64_t at_least = 0;
     for (const NodeReport& node : evidence.observation.nodes)
-        at_least += node.recent.consensus_failures;
+        at_least = add_counts(at_least, node.recent.consensus_failures);
     if (evidence.window_ms <= look.trigger.window_ms)
         return std::max(at_least, facts_of(evidence.observation).consensus_failures);
     const auto window_ms =
         static_cast<std::int64_t>(std::min<std::uint64_t>(look.trigger.window_ms, History::kKeptMs));
     std::uint64_t failures = 0;
     for (const Glance& glance : evidence.history)
-        if (glance.at_ms > evidence.now_ms - window_ms) failures += glance.consensus_failures;
+        if (glance.at_ms > evidence.now_ms - window_ms)
+            failures = add_counts(failures, glance.consensus_failures);
     return std::max(at_least, failures);
 }
 
