@@ -17,8 +17,6 @@
 namespace dwcp::gateway {
 namespace {
 
-/// A path, a node's name and who asks.
-constexpr std::size_t kCommandBytesMax = 4096;
 constexpr std::size_t kWhoBytesMax = 128;
 /// Before a lane's name, in the name of a check.
 constexpr std::string_view kLane = "lane ";
@@ -81,7 +79,7 @@ bool has_type(const nlohmann::json& value, http::Parameter::Type type) {
 
 /// {"path": "manager/0", "node": "site-b", "who": "ann@host"}
 Result<nlohmann::json> read_command(const http::Request& request, const OperatorVerb& verb) {
-    const auto text = http::read_text(request, kCommandBytesMax);
+    const auto text = http::read_text(request, verb.body_bytes_max);
     if (!text) return std::unexpected(text.error());
     auto args = text->empty() ? nlohmann::json::object() : nlohmann::json::parse(*text, nullptr, false);
     const auto malformed = [&](const std::string& what) {

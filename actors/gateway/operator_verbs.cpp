@@ -402,6 +402,9 @@ std::vector<OperatorVerb> ramp_questions() {
     };
 }
 
+/// A plan's text, whose quotes and line ends JSON doubles.
+constexpr std::size_t kPlanBodyBytesMax = 60U << 10;
+
 OperatorVerb ramp_command(std::string name, Role role, std::string sentence, std::string example = {},
                           std::vector<Parameter> parameters = {}, bool needs_reason = false) {
     std::string path = "/v1/ramp/" + name;
@@ -457,6 +460,7 @@ std::vector<OperatorVerb> ramp() {
                  true),
          })
         all.push_back(std::move(verb));
+    std::ranges::find(all, "ramp.start", &OperatorVerb::name)->body_bytes_max = kPlanBodyBytesMax;
     return all;
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/http/route.hpp"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@ struct OperatorVerb {
     bool needs_reason = false;
     /// Takes `node`, the name of another node of the cluster.
     bool takes_node = true;
+    /// Of its body: a path, a node's name and who asks, unless it carries more.
+    std::size_t body_bytes_max = 4096;
 };
 
 /// Every verb, with the parameters that all of its kind take already among its own. A GET verb's parameters
