@@ -25,6 +25,8 @@ constexpr std::array<std::string_view, 5> kCriticalEvents{"actor_given_up", "sup
 constexpr std::array<std::string_view, 1> kSecurityEvents{"audit_broken"};
 /// Frames of this reason are blocks that were damaged on their way.
 constexpr std::string_view kDamagedFrame = "bad_checksum";
+/// The event of a block that arrived whole and is not what its address says.
+constexpr std::string_view kDamagedBlock = "block_received_corrupt";
 
 /// What ops/prometheus names; made from its files when this was built.
 constexpr const char* kRuleMetrics[] = {
@@ -129,11 +131,13 @@ void RampFacts::count(ramp::Facts& facts) const {
         if (expected_.contains(family)) present.insert(family);
         if (family == "dwcp_lane_submit_failures_total") facts.consensus_failures += value;
         if (family == "dwcp_store_corruptions_total") facts.corruptions += value;
-        facts.corruptions += value;
+        if (family == "dwcp_data_bad_frames_total" && label_of(sample, "reason") == kDamagedFrame)
+            facts.corruptions += value;
         if (family == "dwcp_control_bad_frames_total") facts.security_breaches += value;
         if (family != "dwcp_events_total") continue;
         const std::string event = label_of(sample, "event");
         if (is_one_of(kCriticalEvents, event)) facts.critical_incidents += value;
+        if (event == kDamagedBlock) facts.corruptions += value;
         if (is_one_of(kSecurityEvents, event)) facts.security_breaches += value;
     }
     facts.metrics_expected = expected_.size();
