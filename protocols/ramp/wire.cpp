@@ -310,17 +310,17 @@ void write(schema::RampWork::Builder out, const Work& work, std::size_t buckets_
     out.setCostUs(work.cost_us);
 }
 
+Work read(schema::RampWork::Reader from) {
+    return {.requests = from.getRequests(),
+            .errors = from.getErrors(),
+            .latency = read_sketch(from.getLatency()),
+            .bytes = from.getBytes(),
+            .cost_us = from.getCostUs()};
+}
+
 std::array<Work, 2> read(capnp::List<schema::RampWork>::Reader from) {
     require(from.size() == 2, "a system does not report two releases");
-    std::array<Work, 2> works;
-    for (unsigned i = 0; i < 2; ++i) {
-        works[i] = {.requests = from[i].getRequests(),
-                    .errors = from[i].getErrors(),
-                    .latency = read_sketch(from[i].getLatency()),
-                    .bytes = from[i].getBytes(),
-                    .cost_us = from[i].getCostUs()};
-    }
-    return works;
+    return {read(from[0]), read(from[1])};
 }
 
 void write(schema::RampFacts::Builder out, const Facts& facts) {
@@ -374,6 +374,7 @@ void write(schema::RampSystemReport::Builder out, const System& system, const Sy
         write(total[i], report.total[i], buckets_max);
         write(recent[i], report.recent[i], buckets_max);
     }
+    if (report.shadow.requests > 0) write(out.initShadow(), report.shadow, buckets_max);
     out.setCanaryInFlight(report.canary_in_flight);
     out.setCanaryLastMs(report.canary_last_ms);
     out.setForced(text(cut(report.forced)));
@@ -386,6 +387,7 @@ SystemReport read(schema::RampSystemReport::Reader from) {
     report.canary_percent = finite(from.getCanaryPercent());
     report.total = read(from.getTotal());
     report.recent = read(from.getRecent());
+    if (from.hasShadow()) report.shadow = read(from.getShadow());
     report.canary_in_flight = from.getCanaryInFlight();
     report.canary_last_ms = from.getCanaryLastMs();
     report.forced = read_text(from.getForced());

@@ -126,6 +126,7 @@ struct RampSystemReport {
   canaryInFlight @6 :UInt64;
   canaryLastMs   @7 :Int64;
   forced         @8 :Text;
+  shadow         @9 :RampWork;        # null: none
 }
 
 struct RampNodeReport {
