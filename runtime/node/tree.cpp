@@ -48,6 +48,7 @@ Child child(const config::NodeConfig& config, std::string path, Factory start) {
 Child released(const TreeServices& services, const char* system, std::string path, Factory start) {
     auto made = child(services.config, std::move(path), std::move(start));
     release::ReleaseSwitch* releases = services.releases.find(system);
+    made.spec.last_good = releases->names().stable; // whatever this node has seen of it
     made.release = [releases] {
         const bool canary = releases->canary_percent() > 0;
         return releases->name_of(canary ? release::Release::canary : release::Release::stable);

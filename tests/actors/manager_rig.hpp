@@ -13,6 +13,7 @@
 #include "actors/supervisor/supervisor_actor.hpp"
 #include "runtime/caf/call.hpp"
 #include "runtime/caf/system.hpp"
+#include "runtime/release/release_registry.hpp"
 #include "tests/unit/manager/fake_data_plane.hpp"
 #include "tests/unit/manager/keeper_fixture.hpp"
 
@@ -311,6 +312,10 @@ class ManagerRig {
     FakeDataPlane data;
     EventRing events;
     ManagerOptions options;
+    release::ReleaseRegistry registry{"a", events};
+    chaos::CanaryFaults faults{1};
+    release::ReleaseSwitch* releases = nullptr; ///< Null: this node has no releases.
+    release::ReleaseSwitch* selector = nullptr;
 
   private:
     supervisor::Child child(const std::string& path, std::function<caf::actor(actor::ActorContext)> start) {
@@ -334,13 +339,30 @@ class ManagerRig {
                       [this](actor::ActorContext c) -> caf::actor {
                           if (played.compression_silent)
                               return system_->get().spawn<SilentCompression>(std::move(c), &played);
-                          return compression::spawn_compression(*system_, std::move(c),
-                                                                {[] { return 1000.0; }}, *codecs_);
+                          return compression::spawn_compression(
+                              *system_, std::move(c), {[] { return 1000.0; }, selector, &faults}, *codecs_);
                       }),
-                child("manager/0", [this](actor::ActorContext c) -> caf::actor {
-                    return spawn_manager(*system_, std::move(c), options,
-                                         {*store_, *keeper_, data, events, *disk_, *uploads_, *metadata_});
-                })};
+                manager()};
+    }
+
+    supervisor::Child manager() {
+        auto made = child("manager/0", [this](actor::ActorContext c) -> caf::actor {
+            return spawn_manager(
+                *system_, std::move(c), options,
+                {*store_, *keeper_, data, events, *disk_, *uploads_, *metadata_, releases, &faults});
+        });
+        if (releases == nullptr) return made;
+        made.spec.roll_back = {3, 60s};
+        made.spec.last_good = releases->names().stable;
+        made.release = [this] {
+            const bool canary = releases->canary_percent() > 0;
+            return releases->name_of(canary ? release::Release::canary : release::Release::stable);
+        };
+        made.roll_back = [this](const std::string&, const std::string&, const std::string& why) {
+            releases->force_stable(why);
+            return Result<void>();
+        };
+        return made;
     }
 
     store::test::TempDir dir_;

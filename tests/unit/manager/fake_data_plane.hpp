@@ -8,7 +8,10 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace dwcp::manager::test {
 
@@ -21,9 +24,7 @@ class FakeDataPlane final : public links::DataPlane {
         std::size_t sends = 0;
         std::size_t syncs = 0;
         std::size_t fetches = 0;
-        /// By pool, of sends and syncs.
-        std::map<links::Pool, std::size_t> asked;
-        bool silent = false; ///< Answers nothing any more to what comes over the pool of many streams.
+        std::map<links::Pool, std::size_t> asked; ///< Sends and syncs that came over each pool.
     };
 
     ~FakeDataPlane() override { threads_.stop(); }
@@ -42,6 +43,11 @@ class FakeDataPlane final : public links::DataPlane {
                 peer.fails_with.reset();
         });
     }
+    /// From now on nothing over this pool is answered, until it is abandoned.
+    void hold(links::Pool pool) {
+        const std::lock_guard lock(mutex_);
+        held_ = pool;
+    }
     std::size_t sends_under_way_max() const { return under_way_max_; }
     std::size_t blocks_at(const NodeName& name) {
         return with(name, [](const Peer& peer) { return peer.blocks.size(); });
@@ -51,9 +57,14 @@ class FakeDataPlane final : public links::DataPlane {
     void add_peer(const links::DataPeer&) override {}
 
     void send_block(const NodeName& name, const EncodedBlock& block, const WorkloadId&, TimePoint, Done done,
-                    links::Pool) override {
+                    links::Pool pool) override {
         {
             const std::lock_guard lock(mutex_);
+            ++peers_[name].asked[pool];
+            if (held_ == pool) {
+                unanswered_.push_back([done] { done(fail(Errc::cancelled, "abandoned")); });
+                return;
+            }
             under_way_max_ = std::max(under_way_max_, ++under_way_);
             ++peers_[name].sends;
         }
@@ -73,7 +84,15 @@ class FakeDataPlane final : public links::DataPlane {
     }
 
     void sync(const NodeName& name, std::vector<Hash256> hashes, const WorkloadId&, TimePoint, Missing done,
-              links::Pool) override {
+              links::Pool pool) override {
+        {
+            const std::lock_guard lock(mutex_);
+            ++peers_[name].asked[pool];
+            if (held_ == pool) {
+                unanswered_.push_back([done] { done(fail(Errc::cancelled, "abandoned")); });
+                return;
+            }
+        }
         answer([this, name, hashes = std::move(hashes), done] {
             Result<std::vector<Hash256>> missing;
             {
@@ -108,8 +127,15 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
-    void abandon(links::Pool) override { ++abandoned_; }
-    std::size_t abandoned() const { return abandoned_; }
+    void abandon(links::Pool pool) override {
+        std::vector<std::function<void()>> unanswered;
+        {
+            const std::lock_guard lock(mutex_);
+            if (held_ == pool) unanswered = std::exchange(unanswered_, {});
+        }
+        for (const auto& one : unanswered)
+            answer(one);
+    }
     void echo(const NodeName& name, SharedBytes, TimePoint, Done done) override {
         answer([this, name, done] {
             Result<void> result;
@@ -147,7 +173,8 @@ class FakeDataPlane final : public links::DataPlane {
 
     std::mutex mutex_;
     std::map<NodeName, Peer> peers_;
-    std::atomic<std::size_t> abandoned_ = 0;
+    std::optional<links::Pool> held_;
+    std::vector<std::function<void()>> unanswered_;
     std::condition_variable quiet_;
     std::size_t answers_ = 0;
     std::size_t under_way_ = 0;

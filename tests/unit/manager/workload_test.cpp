@@ -276,3 +276,13 @@ TEST_CASE("events that come late, twice or from strangers are ignored") {
     CHECK(c.workload.tick(c.later(1h)).empty());
     CHECK(c.workload.phase() == Workload::Phase::done);
 }
+
+TEST_CASE("a workload whose answers are void asks every replica again that owed one") {
+    Case c({"a", "b", "c"});
+    CHECK(asked(c.workload.start(c.now)) == Names{"b", "c"});
+    CHECK(only<ShipBlocks>(c.workload.confirmed("b", kOne, c.now)).peer == "b");
+    CHECK(c.workload.confirmed("c", kNothing, c.now).empty());
+    CHECK(asked(c.workload.ask_again(c.now)) == Names{"b"});
+    only<CommitManifest>(c.workload.confirmed("b", kNothing, c.now));
+    CHECK(c.workload.ask_again(c.now).empty());
+}
