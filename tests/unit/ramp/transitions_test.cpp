@@ -228,6 +228,9 @@ TEST_CASE("errors above the limit withdraw the canary before the journal has hea
     s.error_rate = 0.05;
     s.tick();
     CHECK_FALSE(s.directed.shifts());
+    s.tick(); // what it repeats with every look takes nothing back
+    REQUIRE(s.ramp.directive().has_value());
+    CHECK_FALSE(s.ramp.directive()->shifts());
     CHECK(s.ramp.state().phase == Phase::soaking);
     CHECK(std::ranges::count(s.told, "ramp_withdrawn") == 1);
     s.journal_works = true;
