@@ -43,6 +43,8 @@ void add_object_verbs(CLI::App& app, std::vector<Verb>& verbs);
 void add_work_verbs(CLI::App& app, std::vector<Verb>& verbs);
 /// backup restore, which works on a stopped node's files.
 void add_restore_verb(CLI::App& app, std::vector<Verb>& verbs);
+/// ramp replay, which judges a file.
+void add_replay_verb(CLI::App& app, std::vector<Verb>& verbs);
 /// events, which can follow, and bundle, which writes a file.
 void add_stream_verbs(CLI::App& app, std::vector<Verb>& verbs);
 
