@@ -167,7 +167,7 @@ TEST_CASE("a recording that is wrong is refused with the line and the place") {
         {R"({"at_ms": 1, "nodes": [{"systems": {"m": {"total": {"canary": {"latency": [[1153, 1]]}}}}}]})",
          "f:1: nodes[0].systems.m.total.canary: latency must be a list of [bucket 0 to 1152, count], each "
          "bucket once"},
-        {R"({"at_ms": 1, "nodes": [{"systems": {"m": {"total": {"canary": {"latency": [[1, 1], [1, 1]]}}}}}]})",
+        {R"({"at_ms": 1, "nodes": [{"systems": {"m": {"total": {"canary": {"latency": [[1,1],[1,1]]}}}}}]})",
          "f:1: nodes[0].systems.m.total.canary: latency must be a list of [bucket 0 to 1152, count], each "
          "bucket once"},
         {R"({"at_ms": 1, "nodes": [{"total": {"failing": [1]}}]})",
