@@ -307,7 +307,10 @@ void LaneActor::send(Send send) {
     const auto done = [this, post = poster(), to = send.to, round](Result<Bytes> reply) {
         post([this, to, round, reply = std::move(reply)] { on_reply(to, round, reply); });
     };
-    links_.request(send.to, service_, wire::encode(*send.message), engine_options().resend, trace, done);
+    // A late answer to an append counts; one to a proposal is not needed, since the entry itself comes back.
+    const auto options = engine_options();
+    links_.request(send.to, service_, wire::encode(*send.message),
+                   round ? options.resend_max : options.resend, trace, done);
 }
 
 void LaneActor::on_reply(const NodeName& from, std::optional<std::uint64_t> round,

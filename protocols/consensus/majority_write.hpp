@@ -72,7 +72,11 @@ struct MajorityWriteOptions {
     std::vector<NodeName> members;          ///< Distinct, the same on every member, with self and sequencer.
     Duration tick = milliseconds(50);       ///< Grain of deadlines and retries.
     Duration heartbeat = milliseconds(500); ///< Three silent ones make a member count as away.
-    Duration resend = milliseconds(1000);   ///< An append without an answer is sent again.
+    /// An append without an answer is sent again after this, or twice the round trip that was measured last.
+    Duration resend = milliseconds(1000);
+    /// But no later than after this; the driver passes answers on for as long, since one that comes late
+    /// counts as well.
+    Duration resend_max = milliseconds(8000);
     Duration propose_again = milliseconds(250);
     LogIndex dedupe_entries = kDedupeEntries;
 };
@@ -212,7 +216,11 @@ class MajorityWrite {
         LogIndex match = 0;
         std::uint64_t round = 0; ///< Of the append under way; 0: none.
         LogIndex told = 0;       ///< Commit index in the last message to it.
-        TimePoint sent{};
+        TimePoint sent{};        ///< Whatever was sent last.
+        TimePoint asked{};       ///< When `round` was sent.
+        Duration patience{};     ///< Until it is sent again; 0: `resend`.
+        std::deque<std::pair<std::uint64_t, TimePoint>>
+            given_up; ///< Rounds that were sent again, and when they were sent first.
         TimePoint heard{};
         std::string problem;
     };
@@ -265,6 +273,8 @@ class MajorityWrite {
     void advance_commit();
     void tell_commit(const NodeName& name, Peer& peer);
     void tend_peers();
+    void give_up_round(Peer& peer);
+    void measure_round_trip(Peer& peer, std::uint64_t round);
     void announce_availability();
     void pump(const NodeName& name, Peer& peer);
     void send_append(const NodeName& name, Peer& peer, const Hash256& chain,

@@ -4,6 +4,12 @@
 #include <functional>
 
 namespace dwcp::consensus {
+namespace {
+
+/// Rounds under way at a time to a member that is as slow as `resend_max`: 8, with room.
+constexpr std::size_t kRoundsGivenUpMax = 16;
+
+} // namespace
 
 Result<void> MajorityWrite::can_assign() const {
     if (!halted_.empty() || !formed_) {
@@ -65,6 +71,7 @@ void MajorityWrite::on_appended(const NodeName& from, std::uint64_t epoch,
     if (appended.diverged) return halt(from + " has other entries than this sequencer");
     Peer& peer = peers_.at(from);
     peer.heard = now_.time;
+    measure_round_trip(peer, appended.round);
     if (appended.round == peer.round) {
         // The answer to our latest append tells the truth even if it is less than before: that member lost
         // its disk.
@@ -141,18 +148,39 @@ void MajorityWrite::tend_peers() {
     if (!began_) return;
     for (auto& [name, peer] : peers_) {
         peer.hold = false;
-        if (peer.round != 0 && now_.time - peer.sent >= options_.resend) {
-            ++effects_.resends;
-            peer.round = 0;
-            peer.known = false;
-        }
+        if (peer.round != 0 && now_.time - peer.asked >= std::max(peer.patience, options_.resend))
+            give_up_round(peer);
         const Duration quiet = now_.time - peer.sent;
-        if (peer.round != 0) continue;
+        if (peer.round != 0) {
+            // A long way or a slow disk must not make either end take the other for away.
+            if (quiet >= options_.heartbeat) send_notice(name, peer);
+            continue;
+        }
         if (quiet >= (peer.known || !peer.linked ? options_.heartbeat : options_.tick))
             send_notice(name, peer);
         pump(name, peer);
     }
     announce_availability();
+}
+
+/// It is sent again. Its answer may still come: then the round trip is longer than was thought.
+void MajorityWrite::give_up_round(Peer& peer) {
+    ++effects_.resends;
+    if (peer.given_up.size() == kRoundsGivenUpMax) peer.given_up.pop_front();
+    peer.given_up.emplace_back(std::exchange(peer.round, 0), peer.asked);
+    peer.known = false;
+}
+
+/// Without it a member that answers later than after `resend` would be asked again for ever, each time before
+/// its answer has come.
+void MajorityWrite::measure_round_trip(Peer& peer, std::uint64_t round) {
+    std::optional<TimePoint> asked;
+    if (round == peer.round) asked = peer.asked;
+    const auto late = std::ranges::find(peer.given_up, round, &std::pair<std::uint64_t, TimePoint>::first);
+    if (late != peer.given_up.end()) asked = late->second;
+    if (!asked) return;
+    peer.patience = std::min(2 * (now_.time - *asked), options_.resend_max);
+    if (round == peer.round) peer.given_up.clear();
 }
 
 /// A member that waits for a quorum should not wait for the next heartbeat too.
@@ -214,7 +242,7 @@ void MajorityWrite::send_append(const NodeName& name, Peer& peer, const Hash256&
         append.entries.push_back(record->entry);
     append.round = peer.round = ++last_round_;
     peer.told = append.committed;
-    peer.sent = now_.time;
+    peer.sent = peer.asked = now_.time;
     effects_.sends.push_back({name, wire::LaneMessage{epoch_, std::move(append)}, 0});
 }
 
@@ -223,8 +251,14 @@ void MajorityWrite::send_append(const NodeName& name, Peer& peer, const Hash256&
 void MajorityWrite::send_notice(const NodeName& name, Peer& peer) {
     wire::LaneAppend append = notice();
     append.round = ++last_round_;
-    if (!peer.known) peer.round = append.round;
-    peer.told = append.committed;
+    if (peer.round == 0) {
+        // News of a commit that overtakes its entries is of no use to the member.
+        peer.told = append.committed;
+        if (!peer.known) {
+            peer.round = append.round;
+            peer.asked = now_.time;
+        }
+    }
     peer.sent = now_.time;
     effects_.sends.push_back({name, wire::LaneMessage{epoch_, std::move(append)}, 0});
 }

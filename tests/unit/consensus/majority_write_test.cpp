@@ -86,6 +86,9 @@ class Hand {
     }
 
     MajorityWrite& core() { return core_; }
+    /// What it has sent since it was asked last.
+    std::vector<Send> take_sent() { return std::exchange(sent_, {}); }
+    std::uint64_t resends() const { return resends_; }
     const std::optional<Persist>& writing() const { return writing_; }
     const std::vector<RecordRef>& log() const { return log_; }
     Status status() const { return core_.status(now().time); }
@@ -100,8 +103,10 @@ class Hand {
             REQUIRE(applying_.empty());
             applying_ = effects.apply;
         }
+        resends_ += effects.resends;
         for (const auto& send : effects.sends) {
             if (!send.message) continue;
+            sent_.push_back(send);
             epoch_ = send.message->epoch;
             if (const auto* append = std::get_if<wire::LaneAppend>(&send.message->body))
                 appends_[send.to] = *append;
@@ -116,6 +121,8 @@ class Hand {
     HardState hard_;
     LogIndex applied_ = 0;
     std::map<NodeName, wire::LaneAppend> appends_;
+    std::vector<Send> sent_;
+    std::uint64_t resends_ = 0;
     std::uint64_t epoch_ = 0;
     Tag last_tag_ = 0;
 };
@@ -591,6 +598,60 @@ TEST_CASE("an append that is known not to have arrived is not waited for") {
     // It is asked first whether it is there, with a message that costs nothing.
     CHECK(only<wire::LaneAppend>(sequencer.wait(milliseconds(50))).entries.empty());
     CHECK(entries_sent(sequencer.acknowledge("b", 0)) == 1);
+}
+
+TEST_CASE("commits go on over a way that takes longer than the time after which an append is sent again") {
+    const auto one_way =
+        GENERATE(milliseconds(10), milliseconds(750), milliseconds(1750), milliseconds(3000));
+    CAPTURE(one_way.count());
+    const std::vector<NodeName> members{"a", "b"};
+    Hand a(options("a", members));
+    Hand b(options("b", members));
+    struct OnItsWay {
+        Duration due;
+        NodeName from;
+        wire::LaneMessage message;
+    };
+    std::vector<OnItsWay> to_a, to_b;
+    Duration time{};
+    const auto settle = [](Hand& hand) {
+        hand.sync_all();
+        hand.apply_all();
+    };
+    const auto deliver = [&](Hand& hand, std::vector<OnItsWay>& way) {
+        while (!way.empty() && way.front().due <= time) {
+            const auto arrived = way.front();
+            way.erase(way.begin());
+            hand.receive(arrived.from, arrived.message);
+            settle(hand);
+        }
+    };
+    a.step(PeerLink{"b", true});
+    b.step(PeerLink{"a", true});
+    constexpr milliseconds kTick(50);
+    LogIndex submitted = 0;
+    std::size_t ticks_away = 0;
+    for (; time < seconds(120); time += kTick) {
+        if (time >= seconds(40) && submitted < 40) {
+            ++submitted;
+            a.submit(submitted, command(std::to_string(submitted)));
+        }
+        deliver(a, to_a);
+        deliver(b, to_b);
+        a.wait(kTick);
+        b.wait(kTick);
+        settle(a);
+        settle(b);
+        for (auto& send : a.take_sent())
+            to_b.push_back({time + one_way, "a", std::move(*send.message)});
+        for (auto& send : b.take_sent())
+            to_a.push_back({time + one_way, "b", std::move(*send.message)});
+        if (time >= seconds(40) && !(a.status().available && b.status().available)) ++ticks_away;
+    }
+    CHECK(a.core().committed() == 40);
+    CHECK(b.core().committed() == 40);
+    CHECK(ticks_away == 0);
+    CHECK(a.resends() < 12); // while it learns how long the way is
 }
 
 TEST_CASE("a log's chain tells any two logs apart") {
