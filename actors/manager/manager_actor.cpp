@@ -26,7 +26,7 @@ ManagerActor::ManagerActor(caf::actor_config& config, actor::ActorContext contex
                            ManagerServices services)
     : Actor(config, std::move(context)), options_(std::move(options)), services_(services),
       journal_(services.store), admission_(options_.admission), random_(now().time_since_epoch().count()),
-      steps_(options_.self, path()) {}
+      retries_("manager", kAskAgain, random_.next()), steps_(options_.self, path()) {}
 
 caf::behavior ManagerActor::handlers() {
     // There from the start: a series that appears with its first increment has no rate yet.

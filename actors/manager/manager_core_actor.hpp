@@ -18,6 +18,7 @@
 #include "actors/manager/upload_parts.hpp"
 #include "actors/manager/workload.hpp"
 #include "actors/manager/workload_steps.hpp"
+#include "runtime/resilience/retries.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -38,8 +39,12 @@ using State = wire::JournalRecord::State;
 /// As reports name the states of a journal record.
 const char* name_of(State state);
 
-/// Asking an actor that is just being restarted, or a full disk queue, and for how long in all.
+/// Trying a full disk queue again.
 inline constexpr Duration kAskAgainAfter = std::chrono::milliseconds(20);
+/// Asking an actor again that is just being restarted or has too much to do. A restart takes some tries of
+/// every request that is under way, so one retry a request is in the budget.
+inline constexpr breaker::RetryOptions kAskAgain{
+    {std::chrono::milliseconds(10), std::chrono::milliseconds(500)}, 0, 100, 100};
 inline constexpr Duration kAskDeadline = std::chrono::seconds(10);
 inline constexpr Duration kCommitDeadline = std::chrono::seconds(10);
 inline constexpr Duration kHousekeepingEvery = std::chrono::seconds(30);
@@ -278,22 +283,28 @@ class ManagerActor final : public actor::Actor {
             post([result, then] { then(std::move(*result)); });
         });
     }
-    /// Asks again while the other actor is being restarted or overloaded; other errors and the deadline end
-    /// it.
+    /// Asks again while the other actor is being restarted or overloaded; other errors, the deadline and the
+    /// budget of retries end it.
     template<class Request>
     void ask_until_answered(const std::string& to, Request request, TimePoint deadline,
                             std::function<void(const typename Request::Reply&)> on_reply,
                             std::function<void(const Error&)> on_error) {
+        retries_.began(now());
+        try_to_ask<Request>(to, std::move(request), deadline, std::move(on_reply), std::move(on_error), 1);
+    }
+    template<class Request>
+    void try_to_ask(const std::string& to, Request request, TimePoint deadline,
+                    std::function<void(const typename Request::Reply&)> on_reply,
+                    std::function<void(const Error&)> on_error, std::uint32_t tries) {
         ask<Request>(to, request, std::max<Duration>(deadline - now(), std::chrono::milliseconds(1)),
                      on_reply, [=, this](const Error& error) {
                          const bool passing =
                              error.code == Errc::unavailable || error.code == Errc::resource_exhausted;
-                         if (!passing || now() + kAskAgainAfter >= deadline) {
-                             on_error(error);
-                             return;
-                         }
-                         after(kAskAgainAfter, [=, this] {
-                             ask_until_answered<Request>(to, request, deadline, on_reply, on_error);
+                         if (!passing) return on_error(error);
+                         const auto delay = retries_.next(tries, now(), deadline);
+                         if (!delay) return on_error(error);
+                         after(*delay, [=, this] {
+                             try_to_ask<Request>(to, request, deadline, on_reply, on_error, tries + 1);
                          });
                      });
     }
@@ -303,6 +314,7 @@ class ManagerActor final : public actor::Actor {
     Journal journal_;
     Admission admission_;
     Random random_;
+    resilience::Retries retries_;
     const WorkloadSteps steps_;
     ManagerProbe probe_;
     bool ready_ = false;

@@ -1,5 +1,7 @@
 #include "actors/manager/workload.hpp"
 
+#include "protocols/breaker/retry.hpp"
+
 #include <algorithm>
 
 namespace dwcp::manager {
@@ -12,11 +14,7 @@ Workload::Workload(NodeName self, std::vector<NodeName> placement, WorkloadTimin
 }
 
 Duration Workload::backoff(std::uint32_t failures) {
-    const auto doubled = timing_.retry_min * (1U << std::min(failures, 10U));
-    const auto base = std::min<Duration>(doubled, timing_.retry_max);
-    // Half fixed, half random: workloads that failed together do not come back together.
-    return base / 2 +
-           Duration(static_cast<Duration::rep>(random_.unit() * static_cast<double>(base.count() / 2)));
+    return breaker::Backoff{timing_.retry_min, timing_.retry_max}.delay(failures, random_);
 }
 
 void Workload::try_replica(const NodeName& peer, Replica& replica, Actions& actions) {
