@@ -358,10 +358,17 @@ void RunningNode::grow_tree() {
     });
     backups_ = backups();
     health_ = std::make_unique<Health>(*system_, resolver_, tree_.board, *store_, *control_);
-    ramp_ = std::make_unique<RampNode>(RampNodeServices{
-        config_, identity_, *store_, events_, *releases_,
-        {config_, *system_, resolver_, *backups_, events_},
-        [this] { return nlohmann::json(config::print_config(*live_.get())); }});
+    ramp_ = std::make_unique<RampNode>(
+        RampNodeServices{config_,
+                         identity_,
+                         *store_,
+                         events_,
+                         *releases_,
+                         {config_, *system_, resolver_, *backups_, events_,
+                          [this](const supervisor::ActorCommand& command) {
+                              return command_actor(admin_->services(), command);
+                          }},
+                         [this] { return nlohmann::json(config::print_config(*live_.get())); }});
     admin_ = std::make_unique<Admin>(AdminServices{identity_,
                                                    *system_,
                                                    resolver_,

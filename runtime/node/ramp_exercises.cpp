@@ -1,6 +1,5 @@
 #include "runtime/node/ramp_exercises.hpp"
 
-#include "actors/supervisor/messages.hpp"
 #include "runtime/caf/call.hpp"
 #include "runtime/node/restore.hpp"
 
@@ -133,9 +132,7 @@ Result<std::string> RampExercises::recover(const ramp::System& system) const {
     const auto begin = std::chrono::steady_clock::now();
     const supervisor::ActorCommand kill{supervisor::ActorCommand::Verb::kill, path, "ramp",
                                         "the ramp sees whether it comes back", false};
-    const auto killed =
-        actor::call(services_.system, services_.resolver, "supervisor", kill, begin + kAnswerLimit);
-    if (!killed) return std::unexpected(killed.error());
+    if (const auto killed = services_.command(kill); !killed) return std::unexpected(killed.error());
     const auto after = services_.resolver.wait_for_life_after(path, before->life, begin + kRecoveryLimit);
     if (!after) return fail(Errc::deadline_exceeded, path + " did not come back");
     if (!answers(services_.system, after->handle))

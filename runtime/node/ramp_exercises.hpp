@@ -12,6 +12,7 @@
 #pragma once
 
 #include "actors/ramp/exercise.hpp"
+#include "actors/supervisor/messages.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/caf/resolver.hpp"
 #include "runtime/config/config.hpp"
@@ -20,6 +21,7 @@
 #include <caf/fwd.hpp>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -35,11 +37,13 @@ struct ExerciseServices {
     actor::Resolver& resolver;
     BackupService& backups;
     EventRing& events;
+    /// Has the supervisor that owns the actor do it (admin_verbs.hpp).
+    std::function<Result<nlohmann::json>(const supervisor::ActorCommand&)> command;
 };
 
 class RampExercises final : public ramp::ExerciseRunner {
   public:
-    explicit RampExercises(ExerciseServices services) : services_(services) {}
+    explicit RampExercises(ExerciseServices services) : services_(std::move(services)) {}
     ~RampExercises() override { stop(); }
     void stop();
 
