@@ -132,7 +132,8 @@ void register_allocation_routes(DataRoutes& routes) {
                    "`explanation` of every node, best first (`node`, `site`, `score` 0 to 100 or null, "
                    "`reason`), and `error` if it cannot be placed.",
          .example = R"(curl -d '{"workloads": [{"id": "w1", "size_bytes": 1000000, "replicas": 2}]}' )"
-                    "http://127.0.0.1:8101/v1/allocations"},
+                    "http://127.0.0.1:8101/v1/allocations",
+         .work = health::Work::read},
         [](Request& r, Shared& s) { return plan(r, s.backend); });
     routes.add(
         {.method = "GET",

@@ -82,7 +82,20 @@ happened: ask `GET /v1/workloads/ID` before repeating.
 Any request may carry two headers; what is malformed is 400.
 
 `X-DWCP-Priority: low|normal|high|critical`, without it `normal`. Under pressure the least goes first: low
-priority gets three quarters of `manager.workloads_in_flight_max` and of the burst.
+priority gets three quarters of `manager.workloads_in_flight_max` and of the burst. When clients are served
+badly (`degradation` in `GET /v1/status` and `/health`) requests are refused with 503, `Retry-After: 5` and
+the reason:
+
+| level | when, by default over 60 s | refused |
+|---|---|---|
+| `normal` | | nothing |
+| `degraded` | 1 % fail, or 10 % are slow | low |
+| `severely_degraded` | 10 % fail, or half are slow | low, and of new writes of normal priority every second one |
+| `emergency` | half fail | all but critical |
+
+Operator verbs and probes are never refused for that. One client (its certificate's name, else its address)
+may hold half of the places for uploads while it is alone, and an equal share less one when others come; more
+is 429.
 
 `X-DWCP-Deadline-Ms: N` (1 to 3,600,000): you wait N milliseconds, from when your headers have arrived until
 the answer begins. It goes along with the work through the node and to its peers. What has not been begun by

@@ -179,6 +179,7 @@ void register_compression_routes(DataRoutes& routes) {
     predict.example = R"(curl -d '{"data_type": "json", "size_bytes": 5000000, "bandwidth_mbps": 100}' )"
                       "http://127.0.0.1:8101/v1/compression/predict";
     predict.body_bytes_max = kPredictBytesMax;
+    predict.work = health::Work::read;
     routes.add(std::move(predict), [](Request& r, Shared& s) { return predict_one(r, s.backend); });
 
     auto batch = compression_route("POST", "/v1/compression/batch", "The same for many.",
@@ -188,6 +189,7 @@ void register_compression_routes(DataRoutes& routes) {
     batch.example = R"(curl -d '{"requests": [{"data_type": "text", "size_bytes": 1000}]}' )"
                     "http://127.0.0.1:8101/v1/compression/batch";
     batch.body_bytes_max = kBatchBytesMax;
+    batch.work = health::Work::read;
     routes.add(std::move(batch), [](Request& r, Shared& s) { return predict_batch(r, s.backend); });
 
     routes.add(

@@ -1,5 +1,6 @@
 #include "actors/gateway/guards.hpp"
 
+#include "actors/gateway/load_governor.hpp"
 #include "actors/gateway/operator_verbs.hpp"
 #include "runtime/base/events.hpp"
 #include "runtime/base/worker_pool.hpp"
@@ -87,6 +88,21 @@ Result<void> authorise(http::Request& request, const http::RouteSpec& route, con
     return fail(Errc::unauthenticated, needed, remedy(options));
 }
 
+/// Sets Request::work of what is let through.
+std::optional<http::Response> shed(http::Request& request, const http::RouteSpec& route,
+                                   LoadGovernor* governor) {
+    if (governor != nullptr) {
+        if (const auto served = governor->admit(route.work, request.urgency.priority); !served) {
+            auto response = http::error_response(served.error());
+            std::erase_if(response.headers, [](const auto& header) { return header.first == "Retry-After"; });
+            response.headers.emplace_back("Retry-After", std::to_string(kShedRetryAfterSeconds));
+            return response;
+        }
+    }
+    request.work = route.work;
+    return std::nullopt;
+}
+
 } // namespace
 
 bool is_loopback_authority(std::string_view authority) {
@@ -168,7 +184,7 @@ http::Guard make_guard(Backend& backend, GuardOptions options) {
             auto urgency = read_urgency(request, std::chrono::steady_clock::now());
             if (!urgency) return http::error_response(urgency.error());
             request.urgency = *urgency;
-            return std::nullopt;
+            return shed(request, route, options.governor);
         }
         if (route.method != "GET")
             teller->tell({name_of(route), nlohmann::json::object(), request.client, request.peer},

@@ -13,11 +13,14 @@ namespace dwcp::gateway {
 /// Whether "localhost:8101", "127.0.0.1", "[::1]:80" or the like names this machine.
 bool is_loopback_authority(std::string_view authority);
 
+class LoadGovernor;
+
 struct GuardOptions {
     /// Of clients on this machine without certificate and token; with `tls` they are Role::none.
     std::function<identity::Role()> local_role = [] { return identity::Role::none; };
-    std::string token_file; ///< Where the operator token is, for refusals.
-    bool tls = false;       ///< Whether the server speaks TLS.
+    std::string token_file;           ///< Where the operator token is, for refusals.
+    bool tls = false;                 ///< Whether the server speaks TLS.
+    LoadGovernor* governor = nullptr; ///< Refuses what the node can do without; null: nothing is refused.
 };
 
 /// Refuses requests that a browser sends for a page from elsewhere. Errc::permission_denied.
@@ -35,9 +38,9 @@ Result<identity::Principal> identify(const http::Request& request, const Backend
 /// Errc::invalid_argument: one of them is malformed, or there twice.
 Result<health::Urgency> read_urgency(const http::Request& request, TimePoint now);
 
-/// The server's guard: the two above, then the route's role. 401 says how to show who one is, 403 which role
-/// is needed and which one the client has. Whoever is turned away from changing something is told to the
-/// backend, on another thread. Lives no longer than the backend.
+/// The server's guard: the first two above, then the route's role, then whether the node serves it now. 401
+/// says how to show who one is, 403 which role is needed and which one the client has. Whoever is turned away
+/// from changing something is told to the backend, on another thread. Lives no longer than the backend.
 http::Guard make_guard(Backend& backend, GuardOptions options);
 
 } // namespace dwcp::gateway

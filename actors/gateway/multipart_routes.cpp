@@ -303,8 +303,11 @@ void register_multipart_routes(DataRoutes& routes) {
     const Parameter id{"upload", "path", "The upload's id.", true};
     const std::string example = "http://127.0.0.1:8101/v1/uploads/3f2a5c0e9b7d41e6a8c1d2e3f4a5b6c7";
     routes.add(open_route(), [](Request& r, Shared& s) { return open_upload(r, s); });
-    routes.add_upload(part_route(), [](Request& r, Shared& s) { return begin_put_part(r, s); });
+    auto part = part_route();
+    part.work = health::Work::going_on;
+    routes.add_upload(std::move(part), [](Request& r, Shared& s) { return begin_put_part(r, s); });
     auto complete = complete_route();
+    complete.work = health::Work::going_on;
     complete.body_bytes_max = kCompleteBytesMax;
     routes.add(std::move(complete), [](Request& r, Shared& s) { return complete_upload(r, s); });
     routes.add(route("GET", "/v1/uploads", Role::viewer,
@@ -318,9 +321,10 @@ void register_multipart_routes(DataRoutes& routes) {
               "As in the list, and `parts`, by number: each `part`, `size_bytes`, `etag`, `updated_ms`.",
               "curl " + example),
         [](Request& r, Shared& s) { return show_upload(r, s.backend); });
-    routes.add(route("DELETE", "/v1/uploads/*", Role::writer, "Gives an open upload up, and its parts.", {id},
-                     "`upload`, and `aborted`: true.", "curl -X DELETE " + example),
-               [](Request& r, Shared& s) { return abort_upload(r, s.backend); });
+    auto abort = route("DELETE", "/v1/uploads/*", Role::writer, "Gives an open upload up, and its parts.",
+                       {id}, "`upload`, and `aborted`: true.", "curl -X DELETE " + example);
+    abort.work = health::Work::going_on;
+    routes.add(std::move(abort), [](Request& r, Shared& s) { return abort_upload(r, s.backend); });
 }
 
 } // namespace dwcp::gateway

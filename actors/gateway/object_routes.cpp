@@ -152,8 +152,7 @@ http::RouteSpec list_route() {
 
 void register_object_routes(DataRoutes& routes) {
     using http::Request;
-    routes.add_upload(
-        put_route(), [](Request& r, Shared& s) { return begin_put_object(r, s.backend, s.pool, s.options); });
+    routes.add_upload(put_route(), [](Request& r, Shared& s) { return begin_put_object(r, s); });
     routes.add(get_route(),
                [](Request& r, Shared& s) { return get_object(r, s.backend, s.pool, s.options); });
     routes.add(delete_route(), [](Request& r, Shared& s) { return erase_object(r, s.backend); });

@@ -116,7 +116,8 @@ std::vector<OperatorVerb> observation() {
             "health", "/v1/health",
             {"Whether the parts of a node work, a second old at most.",
              "`status` (`healthy`, `degraded` or `unhealthy`), `age_s`, and `checks`: each `name`, `ok`, "
-             "`detail`, `seconds`."}),
+             "`detail`, `seconds`, and `age_s` where it is looked at less often; `recoveries`: each `part`, "
+             "`state`, `attempts`, `reason`; `degradation`: `level`, `reason`, `since_ms`, `burn`."}),
         question("events", "/v1/events",
                  {"What happened on a node, oldest first. With `Accept: text/event-stream` as "
                   "`/v1/events/stream`.",

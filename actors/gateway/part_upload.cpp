@@ -41,8 +41,10 @@ Result<PartWish> parse_wish(const http::Request& request) {
 
 class PartUpload final : public http::Upload {
   public:
-    PartUpload(Shared& shared, RouteDecision decision, PartWish wish, TimePoint deadline)
-        : backend_(shared.backend), decision_(std::move(decision)), wish_(std::move(wish)),
+    PartUpload(Shared& shared, RouteDecision decision, PartWish wish, TimePoint deadline,
+               UploadPlaces::Place place)
+        : place_(std::move(place)), backend_(shared.backend), decision_(std::move(decision)),
+          wish_(std::move(wish)),
           cutter_(shared.backend, shared.pool,
                   {std::min(kPartBytesMax, shared.options.object_bytes_max), shared.options.window_blocks},
                   decision_.manager, wish_.upload, deadline) {}
@@ -81,6 +83,7 @@ class PartUpload final : public http::Upload {
         backend_.end_part(decision_.manager, {wish_.upload, decision_.id});
     }
 
+    const UploadPlaces::Place place_; ///< First: given back when all else has ended.
     Backend& backend_;
     const RouteDecision decision_;
     const PartWish wish_;
@@ -96,6 +99,8 @@ std::variant<http::Response, std::unique_ptr<http::Upload>> begin_put_part(http:
     if (!wish) return http::error_response(wish.error());
     if (auto refusal = refuse_form(request, std::min(kPartBytesMax, shared.options.object_bytes_max)))
         return std::move(*refusal);
+    auto place = shared.places->take(request);
+    if (!place) return http::error_response(place.error());
     auto upload = find_upload(wish->upload, shared.backend);
     if (!upload) return http::error_response(upload.error());
     auto decision = shared.backend.route({"part", upload->key, request.urgency.deadline});
@@ -110,7 +115,7 @@ std::variant<http::Response, std::unique_ptr<http::Upload>> begin_put_part(http:
         return http::error_response(begun.error());
     }
     return std::make_unique<PartUpload>(shared, std::move(*decision), std::move(*wish),
-                                        request.urgency.deadline);
+                                        request.urgency.deadline, std::move(*place));
 }
 
 } // namespace dwcp::gateway

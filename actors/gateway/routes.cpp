@@ -2,6 +2,7 @@
 
 #include "actors/gateway/api_description.hpp"
 #include "actors/gateway/guards.hpp"
+#include "actors/gateway/load_governor.hpp"
 #include "actors/gateway/multipart_routes.hpp"
 #include "actors/gateway/object_routes.hpp"
 #include "actors/gateway/operator_routes.hpp"
@@ -15,8 +16,12 @@
 namespace dwcp::gateway {
 
 void register_routes(http::HttpServer& server, Backend& backend, const RouteOptions& options) {
-    server.set_guard(make_guard(backend, {options.local_role, options.operator_token_file, options.tls}));
-    server.set_follower(std::make_shared<RequestTrace>(options.node));
+    server.set_guard(make_guard(
+        backend, {options.local_role, options.operator_token_file, options.tls, options.governor}));
+    auto followers = std::make_shared<http::Followers>();
+    followers->add(std::make_shared<RequestTrace>(options.node));
+    if (options.governor != nullptr) followers->add(std::make_shared<GovernorFollower>(*options.governor));
+    server.set_follower(std::move(followers));
     DataRoutes routes(server, std::make_shared<Shared>(backend, options));
     register_object_routes(routes);
     register_multipart_routes(routes);

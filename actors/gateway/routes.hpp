@@ -16,6 +16,7 @@
 namespace dwcp::gateway {
 
 class EventFeed;
+class LoadGovernor;
 
 struct RouteOptions {
     /// Refused with too_large before it is read, or as soon as it is over.
@@ -31,6 +32,10 @@ struct RouteOptions {
     std::string operator_token_file;
     /// What a client on this machine may do without a token, unless the server speaks TLS.
     std::function<identity::Role()> local_role = [] { return identity::Role::writer; };
+    /// What uploads may hold at once, all clients together; each gets its share (upload_places.hpp).
+    std::function<std::uint32_t()> upload_places = [] { return 256U; };
+    /// Counts what becomes of requests and refuses some when that is bad; null: none is refused.
+    LoadGovernor* governor = nullptr;
     /// Follows this node's events; null: it offers no stream.
     EventFeed* events = nullptr;
     NodeName node;    ///< Whose requests these are, in traces.

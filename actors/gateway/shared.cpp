@@ -18,6 +18,11 @@ Result<void> check_wanted(const http::Request& request) {
                                 "the request was begun");
 }
 
+void set_work(http::RouteSpec& spec) {
+    if (spec.work != health::Work::none) return;
+    spec.work = spec.method == "GET" ? health::Work::read : health::Work::write;
+}
+
 } // namespace
 
 Result<void> check_query(const http::Request& request, const http::RouteSpec& route) {
@@ -46,6 +51,7 @@ Result<manager::UploadReport> find_upload(const WorkloadId& id, Backend& backend
 }
 
 void DataRoutes::add(http::RouteSpec spec, Handler handler) {
+    set_work(spec);
     auto checked = [shared = shared_, handler = std::move(handler), spec](http::Request& request) {
         if (auto query = check_query(request, spec); !query) return http::error_response(query.error());
         if (auto wanted = check_wanted(request); !wanted) return http::error_response(wanted.error());
@@ -55,6 +61,7 @@ void DataRoutes::add(http::RouteSpec spec, Handler handler) {
 }
 
 void DataRoutes::add_upload(http::RouteSpec spec, UploadHandler handler) {
+    set_work(spec);
     auto checked =
         [shared = shared_, handler = std::move(handler),
          spec](http::Request& request) -> std::variant<http::Response, std::unique_ptr<http::Upload>> {

@@ -3,6 +3,7 @@
 
 #include "actors/gateway/backend.hpp"
 #include "actors/gateway/routes.hpp"
+#include "actors/gateway/upload_places.hpp"
 #include "runtime/base/worker_pool.hpp"
 #include "runtime/http/http_server.hpp"
 #include "runtime/http/route.hpp"
@@ -18,11 +19,13 @@ inline constexpr std::size_t kBlockQueueMax = 256;
 
 struct Shared {
     Shared(Backend& b, const RouteOptions& o)
-        : backend(b), options(o), pool("blocks", o.block_threads, kBlockQueueMax) {}
+        : backend(b), options(o), pool("blocks", o.block_threads, kBlockQueueMax),
+          places(std::make_shared<UploadPlaces>(o.upload_places)) {}
 
     Backend& backend;
     const RouteOptions options;
     WorkerPool pool;
+    const std::shared_ptr<UploadPlaces> places;
 };
 
 /// Errc::invalid_argument for a query parameter that the route does not have: a misspelt one must not be
@@ -32,7 +35,8 @@ Result<void> check_query(const http::Request& request, const http::RouteSpec& ro
 /// The multi-part upload of this id, ended or not. Errc::not_found.
 Result<manager::UploadReport> find_upload(const WorkloadId& id, Backend& backend);
 
-/// Adds routes whose handlers own what they share together.
+/// Adds routes whose handlers own what they share together. Where a spec does not say what it asks for, a GET
+/// reads and everything else writes.
 class DataRoutes {
   public:
     using Handler = std::function<http::Response(http::Request&, Shared&)>;

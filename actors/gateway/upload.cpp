@@ -63,8 +63,8 @@ Result<PutWish> parse_wish(const http::Request& request) {
 class ObjectUpload final : public http::Upload {
   public:
     ObjectUpload(Backend& backend, WorkerPool& pool, const RouteOptions& options, RouteDecision decision,
-                 PutWish wish)
-        : backend_(backend), decision_(std::move(decision)), wish_(std::move(wish)),
+                 PutWish wish, UploadPlaces::Place place)
+        : place_(std::move(place)), backend_(backend), decision_(std::move(decision)), wish_(std::move(wish)),
           cutter_(backend, pool, {options.object_bytes_max, options.window_blocks}, decision_.manager,
                   decision_.id, wish_.begin.urgency.deadline) {}
 
@@ -96,6 +96,7 @@ class ObjectUpload final : public http::Upload {
         (void)backend_.abort_put(decision_.manager, {decision_.id, reason});
     }
 
+    const UploadPlaces::Place place_; ///< First: given back when all else has ended.
     Backend& backend_;
     const RouteDecision decision_;
     const PutWish wish_;
@@ -114,13 +115,17 @@ Result<void> begin_or_abort(const std::string& manager, const manager::BeginPut&
     return std::unexpected(begun.error());
 }
 
-std::variant<http::Response, std::unique_ptr<http::Upload>>
-begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, const RouteOptions& options) {
+std::variant<http::Response, std::unique_ptr<http::Upload>> begin_put_object(http::Request& request,
+                                                                             Shared& shared) {
+    Backend& backend = shared.backend;
+    const RouteOptions& options = shared.options;
     if (auto key = wire::check_key(request.rest); !key) return http::error_response(key.error());
     if (auto refusal = refuse_form(request, options.object_bytes_max)) return std::move(*refusal);
     auto wish = parse_wish(request);
     if (!wish) return http::error_response(wish.error());
 
+    auto place = shared.places->take(request);
+    if (!place) return http::error_response(place.error());
     auto decision = backend.route({"put", request.rest, request.urgency.deadline});
     if (!decision) return http::error_response(decision.error());
     if (auto possible = check_early(wish->begin.condition, backend, request.rest); !possible)
@@ -129,7 +134,8 @@ begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, con
     wish->begin.id = decision->id;
     if (auto begun = begin_or_abort(decision->manager, wish->begin, backend); !begun)
         return http::error_response(begun.error());
-    return std::make_unique<ObjectUpload>(backend, pool, options, std::move(*decision), std::move(*wish));
+    return std::make_unique<ObjectUpload>(backend, shared.pool, options, std::move(*decision),
+                                          std::move(*wish), std::move(*place));
 }
 
 } // namespace dwcp::gateway

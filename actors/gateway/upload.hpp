@@ -3,8 +3,7 @@
 #pragma once
 
 #include "actors/gateway/backend.hpp"
-#include "actors/gateway/routes.hpp"
-#include "runtime/base/worker_pool.hpp"
+#include "actors/gateway/shared.hpp"
 #include "runtime/http/route.hpp"
 
 #include <memory>
@@ -18,8 +17,8 @@ namespace dwcp::gateway {
 Result<void> begin_or_abort(const std::string& manager, const manager::BeginPut& begin, Backend& backend);
 
 /// Reads request.rest as the key. Nothing is committed unless the whole body came and, if the client
-/// announced its SHA-256, matched it. `backend`, `pool` and `options` must outlive the upload.
-std::variant<http::Response, std::unique_ptr<http::Upload>>
-begin_put_object(http::Request& request, Backend& backend, WorkerPool& pool, const RouteOptions& options);
+/// announced its SHA-256, matched it. `shared` must outlive the upload.
+std::variant<http::Response, std::unique_ptr<http::Upload>> begin_put_object(http::Request& request,
+                                                                             Shared& shared);
 
 } // namespace dwcp::gateway

@@ -122,6 +122,11 @@ struct NodeConfig {
 
     // [health]
     std::uint32_t deep_every_ms = 0;
+    std::uint32_t failures_per_million = 0; ///< Objective: so many requests may fail.
+    std::uint32_t latency_ms = 0;           ///< Objective: 99 % are answered within it.
+    std::uint32_t window_s = 0;             ///< Over which both are judged.
+    std::uint32_t health_requests_min = 0;  ///< In the window, below which nothing is judged.
+
     // [ramp]
     std::string ramp_plan_file; ///< Of `ramp start` without a plan; empty: one must be given.
     std::uint32_t ramp_poll_interval_ms = 0;

@@ -241,6 +241,18 @@ Table systems() {
         number("ramp.takeover_after_ms", &C::ramp_takeover_after_ms, 5'000, "ms", {500, 600'000},
                "Time without the ramp's host after which another node takes a ramp under way over."),
 
+        live(number(
+            "health.failures_per_million", &C::failures_per_million, 1'000, "requests", {1, 1'000'000},
+            "Requests of a million that may fail; ten times that is degraded, a hundred times severely "
+            "degraded, 500 times an emergency, and ever more is refused by priority.")),
+        live(number("health.latency_ms", &C::latency_ms, 1'000, "ms", {1, 600'000},
+                    "Time in which 99 of 100 requests without a body are to be answered; 10 % slower are "
+                    "degraded, half severely degraded.")),
+        live(number("health.window_s", &C::window_s, 60, "s", {1, 3'600},
+                    "Time over which both are judged; a level falls a step after a quarter of it.")),
+        live(number("health.requests_min", &C::health_requests_min, 50, "requests", {1, 1'000'000},
+                    "Requests in that time below which nothing is judged.")),
+
         live(flag("chaos.enabled", &C::chaos, false,
                   "Whether admins may inject faults into this node; never on one that people rely on.")),
 

@@ -48,6 +48,7 @@ struct Request {
     std::optional<tls::Certificate> certificate; ///< What the client proved over TLS.
     identity::Principal client;                  ///< Who asks, as the server's guard decided.
     health::Urgency urgency;                     ///< As the guard read it from the client's headers.
+    health::Work work = health::Work::none;      ///< As its route says, once the guard let it pass.
 
     /// What the client announced; nullopt for a chunked body. 0: there is none.
     std::optional<std::uint64_t> content_length = 0;

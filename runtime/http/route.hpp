@@ -38,6 +38,8 @@ struct RouteSpec {
     std::string example{}; ///< A curl command line after "http://127.0.0.1:8101".
     /// Served by threads of its own, so that it answers while all others are busy. For what is quick.
     bool probe = false;
+    /// What it asks for, when some must be refused.
+    health::Work work = health::Work::none;
     std::size_t body_bytes_max = kBodyBytesMax; ///< Beyond, a Handler's request is answered 413.
 };
 
@@ -72,6 +74,23 @@ class Follower {
     virtual void answering(const Request& request, Response& response) = 0;
     /// The answer is out, or the client is gone. `body_bytes`: of the answer, as announced.
     virtual void ended(const Request& request, int status, std::uint64_t body_bytes, Duration took) = 0;
+};
+
+/// Several of them, in order. Filled before the server starts.
+class Followers final : public Follower {
+  public:
+    void add(std::shared_ptr<Follower> follower) { all_.push_back(std::move(follower)); }
+    void answering(const Request& request, Response& response) override {
+        for (const auto& follower : all_)
+            follower->answering(request, response);
+    }
+    void ended(const Request& request, int status, std::uint64_t body_bytes, Duration took) override {
+        for (const auto& follower : all_)
+            follower->ended(request, status, body_bytes, took);
+    }
+
+  private:
+    std::vector<std::shared_ptr<Follower>> all_;
 };
 
 } // namespace dwcp::http

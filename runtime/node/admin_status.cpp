@@ -40,6 +40,10 @@ json alerts(const AdminServices& services, const json& health) {
         if (!check.value("ok", true))
             alert("check_failed", health.value("status", "") == "unhealthy" ? "critical" : "warning",
                   check.value("name", "") + ": " + check.value("detail", ""));
+    const auto degradation = health.value("degradation", json::object());
+    if (const auto number = degradation.value("number", 0); number > 0)
+        alert("degraded_service", number > 1 ? "critical" : "warning",
+              "the node is " + degradation.value("level", "") + ": " + degradation.value("reason", ""));
     for (const auto& child : services.board.all())
         if (!child.quarantine.empty())
             alert("actor_quarantined", "warning", child.path + " by " + child.quarantine);
@@ -92,6 +96,7 @@ json status(const AdminServices& services) {
             {"state", *services.draining ? "draining" : "running"},
             {"uptime_s", milliseconds_since(services.started) / 1000},
             {"health", checks["status"]},
+            {"degradation", checks.value("degradation", json::object())},
             {"alerts", alerts(services, checks)},
             {"actors", children.size()},
             {"restarts_total", restarts},

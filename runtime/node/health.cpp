@@ -75,6 +75,7 @@ json Health::last() const {
                                     {"seconds", age_s}});
     }
     add_deep(report);
+    if (degradation_) report["degradation"] = degradation_();
     return report;
 }
 

@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -37,6 +38,8 @@ class Health {
     /// The deep checks have an "age_s" of their own; "recoveries": [{"part", "state", "attempts", "reason"}].
     nlohmann::json report();
 
+    /// How badly clients are served, shown as "degradation"; before anybody asks for a report.
+    void show_degradation(std::function<nlohmann::json()> view) { degradation_ = std::move(view); }
     /// From now on its results are shown, too; null: not any more.
     void show(const DeepHealth* deep);
 
@@ -54,6 +57,7 @@ class Health {
     store::Store& store_;
     links::ControlLinks& control_;
 
+    std::function<nlohmann::json()> degradation_;
     std::mutex mutex_;
     std::condition_variable examined_;
     bool examining_ = false;

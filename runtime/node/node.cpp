@@ -5,6 +5,7 @@
 #include "actors/consensus/transactions.hpp"
 #include "actors/gateway/actor_backend_actor.hpp"
 #include "actors/gateway/event_feed.hpp"
+#include "actors/gateway/load_governor.hpp"
 #include "actors/gateway/routes.hpp"
 #include "actors/manager/journal.hpp"
 #include "actors/manager/metadata.hpp"
@@ -104,6 +105,7 @@ class RunningNode final : public Node {
     void end();
     TreeServices tree_services();
     std::unique_ptr<BackupService> backups();
+    std::unique_ptr<gateway::LoadGovernor> governor();
     void hold_sweeps_after_restore();
     wire::NodeSpace own_space() const;
     void tell_about_peer(const links::PeerState& peer);
@@ -148,6 +150,7 @@ class RunningNode final : public Node {
     std::unique_ptr<BackupService> backups_;
     std::unique_ptr<RampNode> ramp_;
     std::unique_ptr<Admin> admin_;
+    std::unique_ptr<gateway::LoadGovernor> governor_;
     std::unique_ptr<gateway::ActorBackend> backend_;
     std::unique_ptr<gateway::EventFeed> events_feed_;
     std::unique_ptr<http::HttpServer> http_;
@@ -349,6 +352,23 @@ std::unique_ptr<BackupService> RunningNode::backups() {
     return std::make_unique<BackupService>(std::move(options), identity_, *store_, events_);
 }
 
+std::unique_ptr<gateway::LoadGovernor> RunningNode::governor() {
+    gateway::GovernorOptions options;
+    options.node = config_.name;
+    options.objectives = [this] {
+        const auto config = live_.get();
+        health::Objectives objectives;
+        objectives.failures_per_million = config->failures_per_million;
+        objectives.latency = ms(config->latency_ms);
+        objectives.window = std::chrono::seconds(config->window_s);
+        objectives.hold = objectives.window / 4;
+        objectives.requests_min = config->health_requests_min;
+        return objectives;
+    };
+    options.draining = [draining = draining_] { return draining->load(); };
+    return std::make_unique<gateway::LoadGovernor>(std::move(options), events_);
+}
+
 void RunningNode::grow_tree() {
     live_.on_change(
         [this](const config::NodeConfig& config) { breakers_.change_settings(breaker_settings(config)); });
@@ -369,6 +389,8 @@ void RunningNode::grow_tree() {
                               return command_actor(admin_->services(), command);
                           }},
                          [this] { return nlohmann::json(config::print_config(*live_.get())); }});
+    governor_ = governor();
+    health_->show_degradation([this] { return governor_->view(); });
     admin_ = std::make_unique<Admin>(AdminServices{identity_,
                                                    *system_,
                                                    resolver_,
@@ -435,6 +457,8 @@ void RunningNode::listen() {
     routes.operator_token_file = config_.data_dir + "/operator.token";
     routes.local_role = [this] { return live_.get()->http_local_role; };
     routes.events = events_feed_.get();
+    routes.governor = governor_.get();
+    routes.upload_places = [this] { return live_.get()->workloads_in_flight_max; };
     routes.tls = tls_ != nullptr;
     gateway::register_routes(*http_, *backend_, routes);
     http::Options server;

@@ -103,3 +103,45 @@ TEST_CASE("an actor that an operator paused or quarantined is not recovered") {
     CHECK_FALSE(has_event(ann.client(), "recovery_begun"));
     CHECK(ann.answer("/v1/health")["recoveries"].empty());
 }
+
+TEST_CASE("failures of clients degrade a node, low priority is refused first, and all is well again after") {
+    auto cluster = TestCluster::running(3, [](auto& configs) {
+        look_often(configs);
+        configs[0].latency_ms = 500;
+        configs[0].window_s = 60; // a busy machine must not forget the good ones meanwhile
+    });
+    Operator ann(*cluster);
+    auto client = cluster->client(0);
+    client.set_answer_limit(10s); // far below what a node waits for a manager without the client's deadline
+    REQUIRE(client.put(object_path("k"), "content").ok());
+    for (int i = 0; i < 100; ++i)
+        REQUIRE(client.get(object_path("k")).ok());
+    const auto level = [&] { return ann.answer("/v1/status")["degradation"]["level"]; };
+    CHECK(level() == "normal");
+
+    ann.done("/v1/chaos/pause", {{"path", "manager/0"}, {"seconds", 3600}, {"reason", "drill"}});
+    for (int i = 0; i < 7; ++i) { // of 108 requests less than a tenth: degraded, not more
+        const auto late = client.put(object_path("late"), "content", {{"X-DWCP-Deadline-Ms", "600"}});
+        CHECK(late.status == 504);
+        CHECK(late.error_code() == "deadline_exceeded");
+    }
+    const bool degraded = eventually(10s, [&] { return level() == "degraded"; });
+    INFO(ann.answer("/v1/status")["degradation"].dump());
+    REQUIRE(degraded);
+    CHECK(has_event(ann.client(), "degradation_changed", "degraded"));
+    CHECK(ann.metrics().find("\ndwcp_degradation_level 1") != std::string::npos);
+    const auto refused = client.get(object_path("k"), {{"X-DWCP-Priority", "low"}});
+    CHECK(refused.status == 503);
+    CHECK(refused.retry_after_s == 5);
+    CHECK(refused.json["error"]["message"].get<std::string>().find("degraded") != std::string::npos);
+    CHECK(client.get(object_path("k")).ok());
+    CHECK(client.get("/health").json["degradation"]["level"] == "degraded");
+    CHECK(ann.metrics().find("\ndwcp_http_shed_total{priority=\"low\",work=\"read\"} 1") !=
+          std::string::npos);
+
+    ann.done("/v1/chaos/stop");
+    REQUIRE(eventually(150s, [&] { return level() == "normal"; }));
+    CHECK(client.get(object_path("k"), {{"X-DWCP-Priority", "low"}}).ok());
+    CHECK(client.put(object_path("late"), "content", {{"X-DWCP-Deadline-Ms", "20000"}}).ok());
+    CHECK(has_event(ann.client(), "degradation_changed", "normal"));
+}
