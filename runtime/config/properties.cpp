@@ -230,17 +230,6 @@ Table systems() {
         live(number("health.deep_every_ms", &C::deep_every_ms, 10'000, "ms", {100, 600'000},
                     "Time between two deep looks at this node: mailboxes, a block there and back over each "
                     "data link, every codec. What fails two looks in a row is begun anew.")),
-        live(text("ramp.plan_file", &C::ramp_plan_file, "", Text{"a path or empty", is_path_or_empty},
-                  "Rollout plan that `ramp start` plays unless it is given another one.")),
-        number("ramp.poll_interval_ms", &C::ramp_poll_interval_ms, 1'000, "ms", {50, 60'000},
-               "How often the ramp's host asks every node how its releases do; triggers are looked at as "
-               "often."),
-        number("ramp.lease_ms", &C::ramp_lease_ms, 0, "ms", {0, 600'000},
-               "Time without the ramp's host after which a node takes its canaries to 0; 0: six polls, at "
-               "least 3 s."),
-        number("ramp.takeover_after_ms", &C::ramp_takeover_after_ms, 5'000, "ms", {500, 600'000},
-               "Time without the ramp's host after which another node takes a ramp under way over."),
-
         live(number(
             "health.failures_per_million", &C::failures_per_million, 1'000, "requests", {1, 1'000'000},
             "Requests of a million that may fail; ten times that is degraded, a hundred times severely "
@@ -252,6 +241,17 @@ Table systems() {
                     "Time over which both are judged; a level falls a step after a quarter of it.")),
         live(number("health.requests_min", &C::health_requests_min, 50, "requests", {1, 1'000'000},
                     "Requests in that time below which nothing is judged.")),
+
+        live(text("ramp.plan_file", &C::ramp_plan_file, "", Text{"a path or empty", is_path_or_empty},
+                  "Rollout plan that `ramp start` plays unless it is given another one.")),
+        number("ramp.poll_interval_ms", &C::ramp_poll_interval_ms, 1'000, "ms", {50, 60'000},
+               "How often the ramp's host asks every node how its releases do; triggers are looked at as "
+               "often."),
+        number("ramp.lease_ms", &C::ramp_lease_ms, 0, "ms", {0, 600'000},
+               "Time without the ramp's host after which a node takes its canaries to 0; 0: six polls, at "
+               "least 3 s."),
+        number("ramp.takeover_after_ms", &C::ramp_takeover_after_ms, 5'000, "ms", {500, 600'000},
+               "Time without the ramp's host after which another node takes a ramp under way over."),
 
         live(flag("chaos.enabled", &C::chaos, false,
                   "Whether admins may inject faults into this node; never on one that people rely on.")),
