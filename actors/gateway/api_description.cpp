@@ -90,7 +90,7 @@ the reason:
 |---|---|---|
 | `normal` | | nothing |
 | `degraded` | 1 % fail, or 10 % are slow | low |
-| `severely_degraded` | 10 % fail, or half are slow | low, and of new writes of normal priority every second one |
+| `severely_degraded` | 10 % fail, or half are slow | low, and every second new write of normal priority |
 | `emergency` | half fail | all but critical |
 
 Operator verbs and probes are never refused for that. One client (its certificate's name, else its address)
