@@ -48,7 +48,10 @@ std::uint64_t cost_us(Duration took, std::size_t stored_bytes, double link_mbps)
 Selection select_for(Encoding& work, bool canary) {
     if (work.request.pinned) return {*work.request.pinned, "pinned"};
     const ByteView raw = *work.request.raw;
-    if (canary) return select_sampled(raw, measure(raw), work.link_mbps, work.rates);
+    if (canary) {
+        StreamHistory looked_at = work.history; // stable's, which the canary leaves as it is
+        return select_sampled(raw, measure(raw), work.link_mbps, work.rates, looked_at);
+    }
     return select(measure(raw), work.link_mbps, work.history);
 }
 
@@ -78,10 +81,10 @@ void encode_block(Encoding& work) {
 }
 
 /// The canary's choice for a block that stable has answered already.
-void shadow_block(const SharedBytes& raw, double link_mbps, const EncodeRates& rates,
+void shadow_block(const SharedBytes& raw, double link_mbps, const EncodeRates& rates, StreamHistory history,
                   release::ReleaseSwitch& releases) {
     const auto begin = std::chrono::steady_clock::now();
-    const auto selection = select_sampled(*raw, measure(*raw), link_mbps, rates);
+    const auto selection = select_sampled(*raw, measure(*raw), link_mbps, rates, history);
     const auto block = encode(selection.codec, raw, {});
     const Duration took = std::chrono::steady_clock::now() - begin;
     if (!block) return releases.shadow_failed();
@@ -173,8 +176,9 @@ class CompressionActor final : public actor::Actor {
     void shadow(const Encoding& work) {
         if (shadowing_ || ++shadowed_blocks_ % kShadowEvery != 0) return;
         shadowing_ = workers_.try_submit([this, post = poster(), raw = work.request.raw, rates = rates_,
-                                          link = work.link_mbps, releases = options_.releases] {
-            shadow_block(raw, link, rates, *releases);
+                                          history = work.history, link = work.link_mbps,
+                                          releases = options_.releases] {
+            shadow_block(raw, link, rates, history, *releases);
             post([this] { shadowing_ = false; });
         });
     }

@@ -43,7 +43,7 @@ Result<Prediction> predict(const Forecast& forecast, double node_link_mbps, cons
     features.bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(forecast.size_bytes, kBlockBytes));
     StreamHistory fresh;
     const bool sampled = rates != nullptr && forecast.sample;
-    const auto selection = sampled ? select_sampled(*forecast.sample, features, link_mbps, *rates)
+    const auto selection = sampled ? select_sampled(*forecast.sample, features, link_mbps, *rates, fresh)
                                    : select(features, link_mbps, fresh);
     Prediction prediction{selection.codec, std::string(selection.reason),
                           std::string(sampled ? kCanaryRelease : kStableRelease), std::nullopt};

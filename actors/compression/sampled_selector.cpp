@@ -107,7 +107,8 @@ Selection choose(const BlockFeatures& features, double link_mbps, std::span<cons
 }
 
 Selection select_sampled(ByteView block, const BlockFeatures& features, double link_mbps,
-                         const EncodeRates& rates) {
+                         const EncodeRates& rates, StreamHistory& history) {
+    if (features.bytes < kTrialBytesMin) return select(features, link_mbps, history);
     if (const auto ruled = hard_rule(features)) return *ruled;
     const auto codecs = worth_trying(features, link_mbps, rates);
     return choose(features, link_mbps, try_sample(block, codecs), rates);

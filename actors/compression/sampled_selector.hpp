@@ -4,6 +4,9 @@
 //
 //   cost of a codec in microseconds = its measured time to encode the block + stored bytes / link rate
 //
+// A block below kTrialBytesMin is left to the rules: its sample would be most of it, and trying costs what
+// encoding does, once for each codec.
+//
 // Pure: the same block, link and rates give the same choice. Rates belong to whoever encodes, who records
 // what each encoding took; used by one thread at a time.
 #pragma once
@@ -16,6 +19,9 @@
 #include <vector>
 
 namespace dwcp::compression {
+
+/// A sample is at most a quarter of a block that is tried.
+inline constexpr std::size_t kTrialBytesMin = 128U << 10;
 
 /// How long each codec takes here: moving averages, from figures of an ordinary core on.
 class EncodeRates {
@@ -44,8 +50,8 @@ std::vector<Trial> try_sample(ByteView block, std::span<const CodecChoice> codec
 Selection choose(const BlockFeatures& features, double link_mbps, std::span<const Trial> trials,
                  const EncodeRates& rates);
 
-/// All of it. `link_mbps` as for select().
+/// All of it. `link_mbps` and `history` as for select().
 Selection select_sampled(ByteView block, const BlockFeatures& features, double link_mbps,
-                         const EncodeRates& rates);
+                         const EncodeRates& rates, StreamHistory& history);
 
 } // namespace dwcp::compression

@@ -29,16 +29,30 @@ BlockFeatures of_size(std::uint32_t bytes, bool text = false) {
     return features;
 }
 
+Selection tried(const Bytes& block) {
+    StreamHistory fresh;
+    return select_sampled(block, measure(block), 100, {}, fresh);
+}
+
 } // namespace
+
+TEST_CASE("a block of which a sample would be most is left to the rules") {
+    StreamHistory fresh;
+    for (const std::size_t bytes : {5'000U, 100'000U}) {
+        const auto block = text_of(bytes);
+        CHECK(tried(block).reason == select(measure(block), 100, fresh).reason);
+    }
+    CHECK(tried(text_of(kTrialBytesMin)).reason == "trial");
+}
 
 TEST_CASE("what is tiny or compressed already is not tried") {
     const Bytes tiny(100, 'a');
-    CHECK(select_sampled(tiny, measure(tiny), 100, {}).reason == "tiny");
+    CHECK(tried(tiny).reason == "tiny");
     Bytes noise(200'000);
     Random random(1);
     for (auto& byte : noise)
         byte = static_cast<Byte>(random.below(256));
-    CHECK(select_sampled(noise, measure(noise), 100, {}).reason == "incompressible");
+    CHECK(tried(noise).reason == "incompressible");
 }
 
 TEST_CASE("the codec with the least time to encode and send is taken") {
@@ -68,9 +82,9 @@ TEST_CASE("nothing is tried whose encoding takes longer than sending the block a
 
 TEST_CASE("the same block, link and rates give the same choice") {
     const auto block = text_of(300'000);
-    const auto once = select_sampled(block, measure(block), 100, {});
+    const auto once = tried(block);
     CHECK(once.reason == "trial");
     CHECK(once.codec.codec != Codec::none);
     for (int i = 0; i < 5; ++i)
-        CHECK(select_sampled(block, measure(block), 100, {}).codec == once.codec);
+        CHECK(tried(block).codec == once.codec);
 }
