@@ -354,7 +354,7 @@ class Ramp {
     std::deque<Command> waiting_;
     std::optional<Observation> look_;
     bool look_is_new_ = false;
-    History history_; ///< Of the window.
+    History history_;                    ///< Of the window.
     bool seen_ = false;                  ///< The nodes, since take_up().
     std::uint64_t highest_seen_seq_ = 0; ///< Of a directive, at a node.
     std::uint32_t fail_looks_ = 0;
