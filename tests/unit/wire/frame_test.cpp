@@ -142,7 +142,8 @@ TEST_CASE("each broken prefix is refused with its own reason") {
     CHECK(error_of(with_prefix_field(good, 0, std::uint32_t{1})) == FrameError::bad_magic);
     CHECK(error_of(with_prefix_field(good, 4, std::uint8_t{0})) == FrameError::bad_version);
     CHECK(error_of(with_prefix_field(good, 5, std::uint8_t{0})) == FrameError::bad_kind);
-    CHECK(error_of(with_prefix_field(good, 5, std::uint8_t{15})) == FrameError::bad_kind);
+    const auto after_last = static_cast<std::uint8_t>(static_cast<std::uint8_t>(FrameKind::echo) + 1);
+    CHECK(error_of(with_prefix_field(good, 5, after_last)) == FrameError::bad_kind);
     CHECK(error_of(with_prefix_field(good, 6, std::uint16_t{1})) == FrameError::bad_flags);
     CHECK(error_of(with_prefix_field(good, 16, std::uint32_t{1})) == FrameError::too_large);
     CHECK(error_of(with_prefix_field(good, 20, std::uint32_t{1})) == FrameError::too_large);
