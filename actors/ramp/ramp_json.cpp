@@ -70,7 +70,8 @@ json systems_json(const Observation& observation) {
                                        {"canary_requests", requests(Release::canary)},
                                        {"stable_requests", requests(Release::stable)},
                                        {"canary_last_ms", report.canary_last_ms},
-                                       {"forced", report.forced}});
+                                       {"forced", report.forced},
+                                       {"unsettled", report.unsettled}});
         }
     }
     json list = json::array();

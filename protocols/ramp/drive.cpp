@@ -53,9 +53,12 @@ std::string restored(const Observation& look) {
     return text.empty() ? "stable everywhere" : text;
 }
 
+/// Where a system has no canary for the ramp (a release that the node's configuration pins), it shifted none.
 bool is_drained(const NodeReport& report) {
     return std::ranges::all_of(report.systems, [](const auto& entry) {
-        return entry.second.canary_percent <= 0 && entry.second.canary_in_flight == 0;
+        const SystemReport& of = entry.second;
+        return of.canary.empty() ||
+               (of.canary_percent <= 0 && of.canary_in_flight == 0 && of.unsettled.empty());
     });
 }
 

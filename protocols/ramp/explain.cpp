@@ -12,6 +12,16 @@ std::string in_seconds(UnixMillis until_ms, UnixMillis now_ms) {
     return fmt::format("{:.1f} s", static_cast<double>(std::max<UnixMillis>(until_ms - now_ms, 0)) / 1000);
 }
 
+/// Why a node that answers is not wholly on stable, as it says itself; empty: it says nothing.
+std::string unsettled(const std::optional<Observation>& look, const NodeName& node) {
+    if (!look) return {};
+    const auto found = std::ranges::find(look->nodes, node, &NodeReport::node);
+    if (found == look->nodes.end()) return {};
+    for (const auto& [system, of] : found->systems)
+        if (!of.unsettled.empty()) return fmt::format(" ({}: {})", system, of.unsettled);
+    return {};
+}
+
 } // namespace
 
 std::string Ramp::explain(UnixMillis now_ms) const {
@@ -47,7 +57,7 @@ std::string Ramp::explain(UnixMillis now_ms) const {
     case Phase::rolling_back: {
         std::string nodes;
         for (const NodeName& node : still_open())
-            nodes += (nodes.empty() ? "" : ", ") + node;
+            nodes += (nodes.empty() ? "" : ", ") + node + unsettled(look_, node);
         if (nodes.empty()) nodes = "a look at the nodes";
         return fmt::format("rolls back: {}; waits for {}", state_.reason, nodes);
     }

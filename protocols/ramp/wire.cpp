@@ -378,6 +378,7 @@ void write(schema::RampSystemReport::Builder out, const System& system, const Sy
     out.setCanaryInFlight(report.canary_in_flight);
     out.setCanaryLastMs(report.canary_last_ms);
     out.setForced(text(cut(report.forced)));
+    out.setUnsettled(text(cut(report.unsettled)));
 }
 
 SystemReport read(schema::RampSystemReport::Reader from) {
@@ -391,6 +392,7 @@ SystemReport read(schema::RampSystemReport::Reader from) {
     report.canary_in_flight = from.getCanaryInFlight();
     report.canary_last_ms = from.getCanaryLastMs();
     report.forced = read_text(from.getForced());
+    report.unsettled = read_text(from.getUnsettled());
     return report;
 }
 

@@ -127,6 +127,7 @@ struct RampSystemReport {
   canaryLastMs   @7 :Int64;
   forced         @8 :Text;
   shadow         @9 :RampWork;        # null: none
+  unsettled      @10 :Text;
 }
 
 struct RampNodeReport {

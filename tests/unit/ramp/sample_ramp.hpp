@@ -84,6 +84,7 @@ inline NodeReport large_report(std::size_t systems, std::uint64_t count) {
         of.canary_in_flight = 5;
         of.canary_last_ms = 1'700'000'000'000;
         of.forced = "it crashes";
+        of.unsettled = "5 requests of the canary are under way";
         report.systems["system-" + std::to_string(i)] = of;
     }
     report.total.lane_looks = 100;

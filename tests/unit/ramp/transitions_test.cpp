@@ -116,6 +116,7 @@ class Host {
             for (const Weight& weight : directed.weights)
                 if (std::ranges::count(weight.nodes, report.node) > 0) of.canary_percent = weight.percent;
             of.canary_in_flight = in_flight;
+            if (unsettled == name) of.unsettled = "stable's stream to c is not up";
             of.total[0].requests = kRequests;
             of.total[1].requests = kRequests;
             of.total[1].errors = static_cast<std::uint64_t>(error_rate * kRequests);
@@ -139,6 +140,7 @@ class Host {
     double error_rate = 0;
     std::uint64_t in_flight = 0;
     NodeName silent;
+    NodeName unsettled; ///< Whose stable is not ready.
     std::string role = "admin";
     std::uint64_t last_id = 0;
     std::uint64_t expires_ms = 0; ///< Of what ask() vouches for; 0: in a day.
@@ -344,6 +346,23 @@ TEST_CASE("a rollback waits for silent nodes and for work in flight, and names t
     CHECK(s.ramp.explain(s.now_ms).find("waits for b") != std::string::npos);
     SECTION("until they answer") { s.silent = ""; }
     SECTION("or an operator gives them up") { REQUIRE(s.ask(Verb::override_, "b").has_value()); }
+    s.until(Phase::rolled_back);
+}
+
+TEST_CASE("a rollback is verified only when every node says that stable is ready there") {
+    Host s;
+    s.start();
+    s.until(Phase::soaking);
+    s.unsettled = "b";
+    REQUIRE(s.ask(Verb::rollback).has_value());
+    for (int i = 0; i < 10; ++i)
+        s.tick();
+    CHECK(s.ramp.state().phase == Phase::rolling_back);
+    CHECK(s.ramp.still_open() == std::vector<NodeName>{"b"});
+    CHECK(s.ramp.explain(s.now_ms).find("waits for b (manager: stable's stream to c is not up)") !=
+          std::string::npos);
+    SECTION("it says so") { s.unsettled = ""; }
+    SECTION("the system has no canary there for the ramp to shift") { s.has_canary = false; }
     s.until(Phase::rolled_back);
 }
 

@@ -102,6 +102,7 @@ TEST_CASE("a report of six systems with four full sketches each fits a control f
     CHECK(got.quantile(0.01) >= sent.quantile(0.01));
     CHECK(again->systems.at("system-0").shadow.requests == 11);
     CHECK(again->systems.at("system-0").forced == "it crashes");
+    CHECK(again->systems.at("system-0").unsettled == "5 requests of the canary are under way");
     CHECK(again->total.failing == report.total.failing);
     CHECK(again->recent.resource_use == 0.75);
 }
