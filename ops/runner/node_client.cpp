@@ -121,12 +121,11 @@ Answer NodeClient::post_raw(const std::string& path, const std::string& body, co
 
 Answer NodeClient::remove(const std::string& path) { return to_answer(http_->Delete(path)); }
 
-Answer NodeClient::kill_actor(const std::string& actor_path) {
+Answer NodeClient::operate(const std::string& path, const nlohmann::json& body) {
     std::string token;
     std::ifstream(data_dir_ + "/operator.token") >> token;
-    const nlohmann::json body{{"path", actor_path}};
-    return to_answer(http_->Post("/v1/actors/kill", {{"Authorization", "Bearer " + token}}, body.dump(),
-                                 "application/json"));
+    return to_answer(
+        http_->Post(path, {{"Authorization", "Bearer " + token}}, body.dump(), "application/json"));
 }
 
 std::string object_path(std::string_view key) {

@@ -62,8 +62,12 @@ class NodeClient {
                     const Headers& headers = {});
     Answer remove(const std::string& path);
 
-    /// Ends an actor as a crash would; with the operator's token from the node's data directory.
-    Answer kill_actor(const std::string& actor_path);
+    /// An operator's verb, with the token from the node's data directory.
+    Answer operate(const std::string& path, const nlohmann::json& body);
+    /// Ends an actor as a crash would.
+    Answer kill_actor(const std::string& actor_path) {
+        return operate("/v1/actors/kill", {{"path", actor_path}});
+    }
 
   private:
     std::string data_dir_;

@@ -38,11 +38,14 @@ ProgressDisplay::~ProgressDisplay() { stop(); }
 
 void ProgressDisplay::begin(std::string phase, std::size_t files, std::uint64_t bytes,
                             std::function<Progress()> progress) {
+    begin([this, phase = std::move(phase), files, bytes, progress = std::move(progress)] {
+        return files_line(phase, files, bytes, progress());
+    });
+}
+
+void ProgressDisplay::begin(std::function<std::string()> line) {
     stop();
-    phase_ = std::move(phase);
-    files_ = files;
-    bytes_ = bytes;
-    progress_ = std::move(progress);
+    line_ = std::move(line);
     phase_start_ = Clock::now();
     showing_ = true;
     thread_ = std::thread([this] { show_until_stopped(); });
@@ -91,20 +94,21 @@ void ProgressDisplay::print_line(const std::string& text) const {
     fmt::print(stderr, "{}{:7.1f} s  {}\n", terminal_ ? "\r\x1b[K" : "", seconds_since(start_), text);
 }
 
-std::string ProgressDisplay::line() const {
-    const Progress progress = progress_();
+std::string ProgressDisplay::files_line(const std::string& phase, std::size_t files, std::uint64_t bytes,
+                                        const Progress& progress) const {
     const double seconds = std::max(seconds_since(phase_start_), 0.001);
     const auto done = static_cast<double>(progress.bytes);
-    const auto all = static_cast<double>(bytes_);
-    std::string text = fmt::format("{} {}/{} files  {:.1f}/{:.1f} MB  {:.1f} MB/s", phase_, progress.files,
-                                   files_, done / kMB, all / kMB, done / kMB / seconds);
+    const auto all = static_cast<double>(bytes);
+    std::string text = fmt::format("{} {}/{} files  {:.1f}/{:.1f} MB  {:.1f} MB/s", phase, progress.files,
+                                   files, done / kMB, all / kMB, done / kMB / seconds);
     // Small files cost per file, large ones per byte: the mean of both is a fair guess of what is done.
     const double finished =
-        (part(done, all) + part(static_cast<double>(progress.files), static_cast<double>(files_))) / 2;
-    if (progress.files < files_ && seconds > kEtaAfterSeconds && finished > 0)
+        (part(done, all) + part(static_cast<double>(progress.files), static_cast<double>(files))) / 2;
+    if (progress.files < files && seconds > kEtaAfterSeconds && finished > 0)
         text += fmt::format("  ETA {:.0f} s", seconds * (1 - finished) / finished);
-    if (!event_.empty()) text += "  | " + event_;
     return text;
 }
+
+std::string ProgressDisplay::line() const { return event_.empty() ? line_() : line_() + "  | " + event_; }
 
 } // namespace dwcp::runner

@@ -23,6 +23,8 @@ class ProgressDisplay {
 
     /// A phase ("shipping") with this much to do; `progress` is asked from the display's thread until end().
     void begin(std::string phase, std::size_t files, std::uint64_t bytes, std::function<Progress()> progress);
+    /// A phase whose live line is whatever `line` says, asked from the display's thread until end().
+    void begin(std::function<std::string()> line);
     /// Ends the phase with a line that stays. Returns how long it took.
     double end();
     /// A line that stays, with the time since the start.
@@ -36,6 +38,8 @@ class ProgressDisplay {
     void stop();
     void print_line(const std::string& text) const;
     std::string line() const;
+    std::string files_line(const std::string& phase, std::size_t files, std::uint64_t bytes,
+                           const Progress& progress) const;
 
     const bool terminal_;
     const Clock::time_point start_;
@@ -43,11 +47,8 @@ class ProgressDisplay {
     std::condition_variable wake_;
     bool showing_ = false;
     Clock::time_point phase_start_;
-    std::string phase_;
     std::string event_;
-    std::size_t files_ = 0;
-    std::uint64_t bytes_ = 0;
-    std::function<Progress()> progress_;
+    std::function<std::string()> line_;
     std::thread thread_;
 };
 

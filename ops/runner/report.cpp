@@ -200,6 +200,7 @@ std::vector<Check> judge(const Report& report) {
     std::vector<Check> checks{check_files(tally_of(report)), check_systems(report), check_actors(report),
                               check_restarts(report)};
     std::ranges::move(check_node(report.node_kill), std::back_inserter(checks));
+    if (report.rollout) std::ranges::move(judge(*report.rollout), std::back_inserter(checks));
     checks.push_back(check_end(report));
     return checks;
 }
@@ -229,6 +230,7 @@ std::string to_text(const Report& report, const std::vector<Check>& checks) {
                         node.name, node.start_ms, node.restarts, megabytes(node.resident_peak_bytes));
     text += codec_table(report) + kill_table(report) + left_out_list(*report.collection) +
             problem_list(report) + "\n";
+    if (report.rollout) text += to_text(*report.rollout) + "\n";
     for (const auto& check : checks)
         text += fmt::format("  {}  {}: {}\n", check.held ? "PASS" : "FAIL", check.name, check.detail);
     const auto held = std::ranges::count_if(checks, &Check::held);
@@ -253,6 +255,7 @@ nlohmann::json to_json(const Report& report, const std::vector<Check>& checks) {
         {"refusals", report.put.refusals + report.get.refusals},
         {"broken_connections", report.put.broken_connections + report.get.broken_connections},
         {"node_kill", to_json(report.node_kill)}};
+    if (report.rollout) json["rollout"] = to_json(*report.rollout);
     for (const auto& [codec, total] : report.codecs)
         json["codecs"][codec] = {
             {"objects", total.objects}, {"raw_bytes", total.raw_bytes}, {"stored_bytes", total.stored_bytes}};

@@ -3,6 +3,7 @@
 
 #include "ops/runner/collect.hpp"
 #include "ops/runner/incidents.hpp"
+#include "ops/runner/rollout_report.hpp"
 #include "ops/runner/shipment.hpp"
 
 #include <string>
@@ -21,12 +22,6 @@ struct NodeEnd {
     double start_ms = 0; ///< From the start of its process until /ready, at the beginning of the run.
 };
 
-struct Check {
-    std::string name;
-    bool held = false;
-    std::string detail;
-};
-
 struct Report {
     std::string source;
     const Collection* collection = nullptr;
@@ -40,6 +35,7 @@ struct Report {
     std::vector<ActorKill> actor_kills;
     std::uint64_t restarts_before_node_kill = 0; ///< Of the node that was killed: its counters start anew.
     NodeKill node_kill;
+    std::optional<RolloutReport> rollout;
     std::vector<NodeEnd> nodes;
 };
 

@@ -2,6 +2,7 @@
 
 #include "ops/runner/progress.hpp"
 #include "ops/runner/report.hpp"
+#include "ops/runner/rollout.hpp"
 
 #include <fmt/format.h>
 
@@ -20,6 +21,9 @@ constexpr auto kDrainGrace = std::chrono::seconds(12); ///< A little more than a
 constexpr auto kInterruptGrace = std::chrono::seconds(3);
 constexpr auto kLoopPause = std::chrono::milliseconds(20);
 constexpr std::uint64_t kSpareBytes = 1'000'000'000;
+/// A third of what two busy cores can take: the judge is to see the canary, not the machine's limits.
+constexpr double kLivePutsPerS = 200;
+constexpr auto kRolloutPause = std::chrono::milliseconds(100);
 constexpr std::size_t kKilledNode = 2; ///< site-c: it receives no file of the shipment itself.
 
 /// RUN/NAME, made fresh. Removed at the end, or all but the logs, or left as it is.
@@ -71,6 +75,7 @@ Result<std::vector<config::NodeConfig>> site_configs(const fs::path& repository,
             return fail(Errc::invalid_argument, file.string() + " is not right:" + problems);
         }
         config->data_dir = run_directory / name;
+        config->chaos = true;     // the ramp exercises node failures, and --inject spoils its canary
         config->log_file.clear(); // standard error, which goes to the log file of the run
         configs.push_back(std::move(*config));
     }
@@ -96,6 +101,7 @@ class Course {
         auto done = start();
         if (done) done = ship();
         if (done) done = read_back();
+        if (done) done = roll_out();
         if (!done) {
             if (shipment_) shipment_->cancel();
             cluster_.stop_all(kInterruptGrace);
@@ -120,16 +126,15 @@ class Course {
                                  static_cast<double>(collection_.bytes) / 1e6, source()));
         display_.say(fmt::format("starting three sites in {}", directory_.path().string()));
         if (auto started = cluster_.start_all(kStartLimit); !started) return check_interrupt(started);
-        std::vector<Site> sites;
         for (std::size_t i = 0; i < cluster_.size(); ++i) {
             const auto& config = cluster_[i].config();
-            sites.push_back({config.name, config.http.port, config.data_dir});
+            sites_.push_back({config.name, config.http.port, config.data_dir});
             report_.sites.push_back(config.name);
             display_.say(fmt::format("{} is ready at http://127.0.0.1:{} after {:.0f} ms", config.name,
                                      config.http.port, cluster_[i].ready_ms()));
         }
         start_ms_ = {cluster_[0].ready_ms(), cluster_[1].ready_ms(), cluster_[2].ready_ms()};
-        shipment_ = std::make_unique<Shipment>(collection_.files, std::move(sites), kClients);
+        shipment_ = std::make_unique<Shipment>(collection_.files, sites_, kClients);
         return {};
     }
 
@@ -169,6 +174,33 @@ class Course {
         report_.get = {both.files, both.bytes, both.refusals - report_.put.refusals,
                        both.broken_connections - report_.put.broken_connections};
         return {};
+    }
+
+    Result<void> roll_out() {
+        Rollout rollout(cluster_, display_, {options_.repository, options_.day, options_.inject});
+        LiveTraffic traffic(collection_.files, sites_, kLivePutsPerS);
+        traffic.start();
+        display_.say(fmt::format("starting the rollout plan, a day in {}, under {:.0f} puts a second",
+                                 options_.day, kLivePutsPerS));
+        display_.begin([&] {
+            return fmt::format("{}  {} puts acknowledged", rollout.where(), traffic.totals().acknowledged);
+        });
+        auto ended = follow(rollout);
+        display_.end();
+        if (!ended) return ended;
+        report_.rollout = rollout.finish(traffic);
+        return {};
+    }
+
+    Result<void> follow(Rollout& rollout) {
+        if (auto started = rollout.start(); !started) return started;
+        for (;;) {
+            if (auto interrupt = check_interrupt({}); !interrupt) return interrupt;
+            const auto goes_on = rollout.look();
+            if (!goes_on) return std::unexpected(goes_on.error());
+            if (!*goes_on) return {};
+            std::this_thread::sleep_for(kRolloutPause);
+        }
     }
 
     /// An error when the run was interrupted or a node ended that nobody killed.
@@ -285,6 +317,7 @@ class Course {
     RunDirectory& directory_;
     Collection collection_;
     Cluster cluster_;
+    std::vector<Site> sites_;
     std::unique_ptr<Shipment> shipment_; // ends before the cluster it talks to
     std::vector<double> start_ms_;
     Report report_;

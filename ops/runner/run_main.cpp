@@ -1,5 +1,6 @@
 // dwcp-run: what ops/run starts once everything is built.
 #include "ops/runner/cluster.hpp"
+#include "ops/runner/rollout.hpp"
 #include "ops/runner/run.hpp"
 
 #include <CLI/CLI.hpp>
@@ -31,13 +32,19 @@ void catch_signals() {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Starts three sites on this machine, ships a directory through them while actors and a node "
-                 "are killed, "
-                 "reads every file back and says whether every check held.",
-                 "dwcp-run"};
+    CLI::App app{
+        "Starts three sites on this machine, ships a directory through them while actors and a node "
+        "are killed, "
+        "reads every file back, plays the rollout plan under live traffic and says whether every check held.",
+        "dwcp-run"};
     dwcp::runner::RunOptions options;
-    std::string directory, json, repository;
+    std::string directory, inject, json, repository;
     app.add_option("DIR", directory, "What to ship; nothing: this repository and parts of /usr");
+    app.add_option("--day", options.day, "How long a day of the rollout plan is, such as 5s")
+        ->capture_default_str();
+    app.add_option("--inject", inject, "Spoil the canary: error-rate, latency, corruption or crash-loop")
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(dwcp::runner::kInjections),
+                                                       std::end(dwcp::runner::kInjections))));
     app.add_flag("--keep", options.keep, "Leave the sites running and say what to try next");
     app.add_option("--json", json, "Write the report to this file too");
     app.add_option("--repository", repository, "Where node_configs is")->default_val(".");
@@ -48,6 +55,7 @@ int main(int argc, char** argv) {
     }
     options.repository = std::filesystem::absolute(repository).lexically_normal();
     if (!directory.empty()) options.directory = directory;
+    if (!inject.empty()) options.inject = inject;
     if (!json.empty()) options.json = json;
 
     catch_signals();

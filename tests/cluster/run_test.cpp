@@ -16,6 +16,12 @@ class Workplace {
     explicit Workplace(int files) {
         fs::create_directories(path() / "repository");
         fs::copy(fs::path(DWCP_SOURCE_DIR) / "node_configs", path() / "repository" / "node_configs");
+        // The run vouches for the runbooks that the rules name.
+        for (const char* part : {"ops/runbooks", "ops/prometheus"}) {
+            fs::create_directories((path() / "repository" / part).parent_path());
+            fs::copy(fs::path(DWCP_SOURCE_DIR) / part, path() / "repository" / part,
+                     fs::copy_options::recursive);
+        }
         fs::create_directories(path() / "ship" / "a directory");
         for (int i = 0; i < files; ++i)
             std::ofstream(path() / "ship" / "a directory" / std::to_string(i)) << noise(7, 40'000);
@@ -25,12 +31,13 @@ class Workplace {
 
     fs::path path() const { return directory_.path(); }
 
-    Process run() const {
-        auto process =
-            Process::start({.program = dwcp::runner::program_path("dwcp-run"),
-                            .arguments = {"--repository", (path() / "repository").string(), "--json",
-                                          (path() / "report.json").string(), (path() / "ship").string()},
-                            .output = path() / "output"});
+    Process run(const std::vector<std::string>& more = {}) const {
+        std::vector<std::string> arguments{"--repository", (path() / "repository").string(), "--json",
+                                           (path() / "report.json").string(), (path() / "ship").string()};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        auto process = Process::start({.program = dwcp::runner::program_path("dwcp-run"),
+                                       .arguments = arguments,
+                                       .output = path() / "output"});
         if (!process) FAIL(process.error().render());
         return std::move(*process);
     }
@@ -53,10 +60,11 @@ class Workplace {
 
 } // namespace
 
-TEST_CASE("a run ships everything, survives its kills, judges itself and cleans up") {
+TEST_CASE(
+    "a run ships everything, survives its kills, plays the plan to its end, judges itself and cleans up") {
     const Workplace workplace(300);
-    Process run = workplace.run();
-    REQUIRE(run.wait(120s));
+    Process run = workplace.run({"--day", "4s"});
+    REQUIRE(run.wait(280s));
     INFO(workplace.output());
     CHECK(run.exit_code().value_or(-1) == 0);
     const auto report = nlohmann::json::parse(std::ifstream(workplace.path() / "report.json"));
@@ -64,8 +72,24 @@ TEST_CASE("a run ships everything, survives its kills, judges itself and cleans 
     CHECK(report["equal"] == 301);
     CHECK(report["left_out"]["symbolic link"] == 1);
     CHECK(report["node_kill"]["acknowledged"].get<int>() > 0);
+    CHECK(report["rollout"]["phase"] == "completed");
+    CHECK(report["rollout"]["lost"] == 0);
+    CHECK(report["rollout"]["nodes_killed"] == 1);
     CHECK(workplace.processes() == 0);
     CHECK_FALSE(fs::exists(workplace.path() / "repository" / "run"));
+}
+
+TEST_CASE("a run whose canary is spoiled sees the ramp roll back by itself") {
+    const Workplace workplace(100);
+    Process run = workplace.run({"--day", "4s", "--inject", "corruption"});
+    REQUIRE(run.wait(200s));
+    INFO(workplace.output());
+    CHECK(run.exit_code().value_or(-1) == 0);
+    const auto report = nlohmann::json::parse(std::ifstream(workplace.path() / "report.json"));
+    CHECK(report["rollout"]["phase"] == "rolled_back");
+    CHECK(report["rollout"]["restored_ms"].get<int>() >= 0);
+    CHECK(report["rollout"]["acknowledged"].get<int>() > 0);
+    CHECK(report["rollout"]["lost"] == 0);
 }
 
 TEST_CASE("an interrupted run leaves no process and no file") {
