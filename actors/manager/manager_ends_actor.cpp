@@ -210,8 +210,10 @@ WorkloadReports ManagerActor::reports(const QueryWorkloads& request) const {
         all.list.push_back({record.manifest.workload, record.manifest.key, state, record.reason, path(),
                             record.updated_ms, record.manifest.size_bytes, record.index, resumed});
     };
-    for (const auto& [id, job] : jobs_)
-        add(job.record, job.resumed);
+    for (const auto& [id, job] : jobs_) {
+        // What the journal does not have yet may leave no trace, so nobody is told of it.
+        if (job.begun) add(job.record, job.resumed);
+    }
     for (auto it = finished_.rbegin(); it != finished_.rend(); ++it)
         add(it->record, it->resumed);
     std::ranges::stable_sort(all.list, std::greater{}, &WorkloadReport::updated_ms);
