@@ -46,6 +46,10 @@ bool ReleaseRegistry::apply(const ramp::Directive& directive) {
     const std::lock_guard lock(mutex_);
     const auto rank = [](const ramp::Directive& of) { return std::tuple(of.term, of.seq); };
     if (any_ && rank(directive) < rank(directive_)) return false;
+    // A former host took the canaries back and could not write it down: its successor learns it from the seq
+    // in this node's reports, and until then gives them no weight again.
+    const bool taken_back = any_ && !directive_.shifts() && directive_.seq > directive.seq;
+    if (taken_back && directive.shifts()) return false;
     const bool renewal = any_ && rank(directive) == rank(directive_);
     lease_until_ = clocks_.now() + std::chrono::milliseconds(directive.lease_ms);
     if (renewal && !expired_) return true;

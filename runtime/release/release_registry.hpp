@@ -29,7 +29,8 @@ class ReleaseRegistry {
     std::vector<ReleaseSwitch*> all();
 
     /// Takes the directive as a whole if it is the newest by (term, seq); the same again renews its lease, an
-    /// older one is ignored. True: this directive is in force now.
+    /// older one is ignored, and so is one of a newer term that would give weight again to what was taken
+    /// back with a higher seq. True: this directive is in force now.
     bool apply(const ramp::Directive& directive);
     /// Ends a lease that ran out: stable, until the host is heard again.
     void look();

@@ -180,7 +180,8 @@ void World::obey(Node& node, const Directive& directive) {
     Agent& agent = node.agent;
     const auto given = std::pair(directive.term, directive.seq);
     const auto has = std::pair(agent.directive.term, agent.directive.seq);
-    if (given < has) return;
+    const bool taken_back = !agent.directive.shifts() && agent.directive.seq > directive.seq;
+    if (given < has || (taken_back && directive.shifts())) return;
     agent.heard_ms = now_ms_;
     if (directive.seq != agent.directive.seq) {
         agent.requests.clear();

@@ -110,3 +110,31 @@ TEST_CASE("a directive that names no system takes the weight from all") {
     CHECK(node.manager.canary_percent() == 0);
     CHECK(node.registry.unsettled().empty());
 }
+
+TEST_CASE("what a lost host took back stays withdrawn until its successor has seen it") {
+    Node node;
+    node.registry.apply(directive(1, 5, 10));
+    auto withdrawn = directive(1, 7, 0);
+    withdrawn.weights.clear();
+    REQUIRE(node.registry.apply(withdrawn)); // and its record never came to the journal
+    CHECK_FALSE(node.registry.apply(directive(2, 5, 10)));
+    CHECK(node.manager.canary_percent() == 0);
+    CHECK(node.registry.seq() == 7); // the report says so, and the successor rolls back
+    withdrawn.term = 2;
+    withdrawn.seq = 8;
+    CHECK(node.registry.apply(withdrawn));
+    CHECK(node.registry.apply(directive(2, 9, 10)));
+    CHECK(node.manager.canary_percent() == 10);
+}
+
+TEST_CASE("a successor that gives nothing any weight is obeyed whatever its seq") {
+    Node node;
+    ramp::Directive withdrawn;
+    withdrawn.term = 1;
+    withdrawn.seq = 7;
+    node.registry.apply(withdrawn);
+    withdrawn.term = 2;
+    withdrawn.seq = 6;
+    CHECK(node.registry.apply(withdrawn));
+    CHECK(node.registry.seq() == 6);
+}
