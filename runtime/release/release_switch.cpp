@@ -147,7 +147,7 @@ Lease ReleaseSwitch::route(std::string_view key) {
         const Word now = word();
         InFlight& under_way = shard.keys[lease.key_];
         if (under_way.count == 0) {
-            under_way.release = bucket < now.buckets ? Release::canary : Release::stable;
+            under_way.release = bucket < now.answered() ? Release::canary : Release::stable;
             under_way.generation = now.generation;
         } else if (under_way.release == Release::canary && under_way.generation != now.generation) {
             under_way.release = Release::stable; // withdrawn meanwhile
@@ -155,7 +155,7 @@ Lease ReleaseSwitch::route(std::string_view key) {
         ++under_way.count;
         lease.release_ = under_way.release;
         lease.generation_ = now.generation;
-        lease.shadowed_ = now.shadow && lease.release_ == Release::stable;
+        lease.shadowed_ = now.shadow && bucket < now.buckets && lease.release_ == Release::stable;
         ++in_flight_[index_of(lease.release_)];
     }
     if (lease.release_ == Release::canary) canary_last_ms_ = unix_ms();
@@ -202,13 +202,13 @@ void ReleaseSwitch::change(const std::function<void()>& what) {
         const std::lock_guard lock(mutex_);
         what();
         const Word before = word();
-        const std::uint32_t buckets = wanted_buckets();
-        const bool withdrawn = before.buckets > 0 && buckets == 0;
-        const bool shadow = order_.shadow && pin_ == Pin::none && !order_.kill_switch && forced_.empty();
-        word_.store(((before.generation + (withdrawn ? 1 : 0)) << 32) |
-                        (static_cast<std::uint64_t>(buckets) << 1) | (shadow ? 1 : 0),
+        Word after{before.generation, wanted_buckets(), order_.shadow && pin_ == Pin::none};
+        const bool withdrawn = before.answered() > 0 && after.answered() == 0;
+        if (withdrawn) ++after.generation;
+        word_.store((after.generation << 32) | (static_cast<std::uint64_t>(after.buckets) << 1) |
+                        (after.shadow ? 1 : 0),
                     std::memory_order_release);
-        probe_.ratio.set(static_cast<double>(buckets) / kBuckets);
+        probe_.ratio.set(static_cast<double>(after.answered()) / kBuckets);
         if (!withdrawn) return;
         std::erase_if(listeners_, [](const auto& listener) { return listener.expired(); });
         for (const auto& listener : listeners_) {
@@ -254,7 +254,9 @@ void ReleaseSwitch::check_stable_with(std::function<std::string()> why_not_ready
 
 // --- what is told of it
 
-double ReleaseSwitch::canary_percent() const { return static_cast<double>(word().buckets) * 100 / kBuckets; }
+double ReleaseSwitch::canary_percent() const {
+    return static_cast<double>(word().answered()) * 100 / kBuckets;
+}
 
 std::string ReleaseSwitch::forced() const {
     const std::lock_guard lock(mutex_);
@@ -262,8 +264,7 @@ std::string ReleaseSwitch::forced() const {
 }
 
 std::string ReleaseSwitch::unsettled() const {
-    const auto weight = word().buckets;
-    if (weight > 0) return "the canary has weight";
+    if (word().answered() > 0) return "the canary has weight";
     if (const auto left = in_flight_[kCanary].load(); left > 0)
         return std::to_string(left) + " requests of the canary are under way";
     std::function<std::string()> why_not_ready;

@@ -119,7 +119,7 @@ class ReleaseSwitch {
     /// What must hold for stable to be really there: why not, or empty. Asked by report().
     void check_stable_with(std::function<std::string()> why_not_ready);
 
-    double canary_percent() const;
+    double canary_percent() const; ///< Of the keys, whose requests the canary answers.
     std::uint64_t canary_in_flight() const { return in_flight_[1]; }
     std::string forced() const;
     /// Why this node is not wholly on stable; empty: weight 0, nothing of the canary under way, stable ready.
@@ -129,7 +129,7 @@ class ReleaseSwitch {
     /// What the ramp says, for its registry alone.
     struct Order {
         double canary_percent = 0;
-        bool shadow = false;
+        bool shadow = false; ///< That share is mirrored to the canary, and stable answers it.
         bool kill_switch = false;
         /// A new directive: counts start anew, and what was forced is over. Its recent part's length.
         std::optional<Duration> new_window{};
@@ -155,7 +155,8 @@ class ReleaseSwitch {
     struct Word {
         std::uint64_t generation = 0; ///< Counts withdrawals of the canary.
         std::uint32_t buckets = 0;
-        bool shadow = false;
+        bool shadow = false; ///< These buckets are stable's, and mirrored to the canary.
+        std::uint32_t answered() const { return shadow ? 0 : buckets; }
     };
     Word word() const;
     /// Recomputes the word from what is asked and what is stronger; tells of a withdrawal after unlocking.

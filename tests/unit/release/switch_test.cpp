@@ -135,7 +135,7 @@ TEST_CASE("stable that is not ready is not settled") {
 
 TEST_CASE("shadows are counted apart") {
     Switched all;
-    all.releases.obey({0, true, false, 60s});
+    all.releases.obey({100, true, false, 60s});
     Lease lease = all.releases.route("a");
     CHECK(lease.shadowed());
     all.releases.shadow_finished(3ms, 10, 4);
@@ -146,4 +146,21 @@ TEST_CASE("shadows are counted apart") {
     CHECK(report.total[1].requests == 0);
     CHECK(report.shadow.requests == 2);
     CHECK(report.shadow.errors == 1);
+}
+
+TEST_CASE("a shadow stage mirrors its share and lets the canary answer nobody") {
+    Switched all;
+    all.releases.obey({25, true, false, std::nullopt});
+    CHECK(all.releases.canary_percent() == 0);
+    CHECK(all.releases.unsettled().empty());
+    int shadowed = 0;
+    for (int i = 0; i < 4000; ++i) {
+        const Lease lease = all.releases.route("key " + std::to_string(i));
+        REQUIRE(lease.release() == Release::stable);
+        REQUIRE(lease.shadowed() == (bucket_of("manager", "key " + std::to_string(i)) < kBuckets / 4));
+        shadowed += lease.shadowed() ? 1 : 0;
+    }
+    CHECK(shadowed > 0);
+    all.releases.obey({25, false, false, std::nullopt}); // and what was mirrored may answer
+    CHECK(all.releases.canary_percent() == 25);
 }
