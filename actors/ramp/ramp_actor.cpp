@@ -8,6 +8,7 @@
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <map>
 #include <set>
@@ -51,6 +52,12 @@ class RampActor : public actor::Actor {
         Observation observation;
         std::set<NodeName> open;
     };
+    /// The question to all others whether they hear of the host.
+    struct Survey {
+        std::uint64_t number = 0;
+        std::set<NodeName> open;
+        bool heard = false;
+    };
     using Continuation = std::function<void()>;
 
     // --- the journal
@@ -66,6 +73,11 @@ class RampActor : public actor::Actor {
     void beat();
     void look_after_host();
     bool host_heard() const;
+    Duration since_host_heard() const;
+    bool is_my_turn() const;
+    void ask_who_hears_the_host();
+    void surveyed(std::uint64_t survey, const NodeName& node, const Result<Bytes>& reply);
+    void end_survey();
     void take_the_ramp_over(const std::string& reason);
     void begin_round();
     void reported(std::uint64_t round, const NodeName& node, const Result<Bytes>& reply);
@@ -105,6 +117,9 @@ class RampActor : public actor::Actor {
     std::optional<std::uint64_t> proposing_; ///< The number of the record that is on its way.
     std::optional<Round> round_;
     std::uint64_t rounds_ = 0;
+    bool hears_majority_ = false; ///< In the last look.
+    std::optional<Survey> survey_;
+    std::uint64_t surveys_ = 0;
     std::optional<Observation> seen_;
     std::set<ExerciseOrder> exercises_;         ///< Under way.
     std::map<std::uint64_t, Waiting> commands_; ///< By id; until they are answered.
@@ -225,19 +240,55 @@ void RampActor::beat() {
         look_after_host();
 }
 
-bool RampActor::host_heard() const {
-    if (ramp_.is_host()) return true;
-    const TimePoint heard = std::max(s_.host_heard(), begun_);
-    return now() - heard < options_.takeover_after;
+Duration RampActor::since_host_heard() const { return now() - std::max(s_.host_heard(), begun_); }
+
+bool RampActor::host_heard() const { return ramp_.is_host() || since_host_heard() < options_.takeover_after; }
+
+/// Of the nodes that are up, the silent host aside, the first by name comes first; the next ones wait longer,
+/// for one that is up need not have a ramp that works.
+bool RampActor::is_my_turn() const {
+    const State& state = ramp_.state();
+    if (is_at_rest(state.phase) || ramp_.is_host() || proposing_) return false;
+    const auto before = std::ranges::count_if(s_.links.peers(), [&](const links::PeerState& peer) {
+        return peer.up && peer.name != state.host && peer.name < options_.self;
+    });
+    return since_host_heard() >= options_.takeover_after * (1 + before);
 }
 
-/// The first by name of the nodes that are up, the silent host aside, takes over what is under way.
 void RampActor::look_after_host() {
-    const State& state = ramp_.state();
-    if (is_at_rest(state.phase) || host_heard() || proposing_) return;
+    if (!survey_ && is_my_turn()) ask_who_hears_the_host();
+}
+
+void RampActor::ask_who_hears_the_host() {
+    survey_.emplace(Survey{++surveys_, {}, false});
     for (const auto& peer : s_.links.peers())
-        if (peer.up && peer.name != state.host && peer.name < options_.self) return;
-    take_the_ramp_over("its host " + state.host + " was not heard of");
+        if (peer.up && peer.name != ramp_.state().host) survey_->open.insert(peer.name);
+    if (survey_->open.empty()) return end_survey();
+    for (const NodeName& node : std::set(survey_->open))
+        s_.links.request(
+            node, kHeardService, {}, kPollDeadlineMin, {},
+            [this, post = poster(), node, survey = surveys_](Result<Bytes> reply) {
+                post([this, node, survey, reply = std::move(reply)] { surveyed(survey, node, reply); });
+            });
+}
+
+/// Who does not answer hears nothing.
+void RampActor::surveyed(std::uint64_t survey, const NodeName& node, const Result<Bytes>& reply) {
+    if (!survey_ || survey_->number != survey || survey_->open.erase(node) == 0) return;
+    if (reply) {
+        const auto text = as_text(*reply);
+        std::uint64_t ms = 0;
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), ms);
+        const auto limit = std::chrono::duration_cast<milliseconds>(options_.takeover_after).count();
+        survey_->heard |= read.ec == std::errc() && ms < static_cast<std::uint64_t>(limit);
+    }
+    if (survey_->open.empty()) end_survey();
+}
+
+void RampActor::end_survey() {
+    const bool heard = survey_->heard;
+    survey_.reset();
+    if (!heard && is_my_turn()) take_the_ramp_over("its host " + ramp_.state().host + " was not heard of");
 }
 
 void RampActor::take_the_ramp_over(const std::string& reason) {
@@ -256,7 +307,7 @@ void RampActor::tell_nodes(const Directive& said) {
     Directive directive = said;
     directive.lease_ms =
         static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(options_.lease).count());
-    s_.obey(directive);
+    if (hears_majority_ || directive.promoted || !directive.shifts()) s_.obey(directive);
     // In a message of its own, as the others' answers: what a look leads to never comes amid what led to it.
     poster()([this, round = rounds_] { reported(round, options_.self, encode(s_.report())); });
     const Bytes request = encode(directive);
@@ -274,7 +325,7 @@ void RampActor::tell_nodes(const Directive& said) {
 void RampActor::reported(std::uint64_t round, const NodeName& node, const Result<Bytes>& reply) {
     if (!round_ || round_->number != round || round_->open.erase(node) == 0) return;
     auto report = reply ? decode_report(*reply) : std::unexpected(reply.error());
-    if (report)
+    if (report && report->node == node)
         round_->observation.nodes.push_back(std::move(*report));
     else
         round_->observation.silent.push_back(node);
@@ -284,6 +335,7 @@ void RampActor::reported(std::uint64_t round, const NodeName& node, const Result
 void RampActor::close_round() {
     Observation observation = std::move(round_->observation);
     round_.reset();
+    hears_majority_ = observation.nodes.size() * 2 > options_.members.size();
     if (!hosting_) return;
     observation.at_ms = s_.clock();
     std::ranges::sort(observation.nodes, {}, &NodeReport::node);

@@ -3,12 +3,14 @@
 // performs the effects.
 //
 // Host: whoever was asked for `ramp start` takes over with a took_over record. While a ramp is under way and
-// its host was not heard of for `takeover_after`, the first by name of the nodes that are up takes over with
-// the next term. A node that is not the host only follows; what it must do about weights it does without this
+// neither this node nor any other that answers it has heard of the host for `takeover_after`, the first by
+// name of the nodes that are up takes over with the next term; the second if nobody did for twice as long,
+// and so on. A node that is not the host only follows; what it must do about weights it does without this
 // actor (runtime/release), so that a rollback needs no actor of the other nodes.
 //
 // Polls are at the same time how directives reach the nodes and how leases are renewed: a node that missed a
-// directive gets it with the next poll. A new directive goes out at once, to all nodes together.
+// directive gets it with the next poll. A new directive goes out at once, to all nodes together. A host that
+// hears of no majority renews its own lease no more: the others may have another host already.
 //
 // Life cycle: started by the supervisor as often as needed. Everything durable is in the journal; a new life
 // reads it, and if this node is the host it takes the last record up again. Proposals to the control lane are

@@ -53,6 +53,7 @@ ramp::RampServices RampNode::services(links::ControlLinks& links, WorkerPool& po
 void RampNode::serve(links::ControlLinks& links) {
     links.serve_function(ramp::kPollService,
                          [this](const links::PeerRequest& request) { return answer_poll(request); });
+    links.serve_function(ramp::kHeardService, [this](const links::PeerRequest&) { return answer_heard(); });
     links.serve_function(ramp::kExerciseService,
                          [this](const links::PeerRequest& request) { return answer_order(request); });
     leases_ = std::thread([this] { look_after_leases(); });
@@ -120,6 +121,12 @@ Result<Bytes> RampNode::answer_poll(const links::PeerRequest& request) {
     if (!directive) return std::unexpected(directive.error());
     obey(*directive);
     return ramp::encode(report());
+}
+
+Result<Bytes> RampNode::answer_heard() const {
+    const std::lock_guard lock(mutex_);
+    const auto since = std::chrono::steady_clock::now() - heard_;
+    return to_bytes(std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
 }
 
 Result<Bytes> RampNode::answer_order(const links::PeerRequest& request) {

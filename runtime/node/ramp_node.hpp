@@ -55,6 +55,7 @@ class RampNode {
     void obey(const ramp::Directive& directive);
     ramp::NodeReport report() const;
     Result<Bytes> answer_poll(const links::PeerRequest& request);
+    Result<Bytes> answer_heard() const;
     Result<Bytes> answer_order(const links::PeerRequest& request);
     void look_after_leases();
 

@@ -48,8 +48,12 @@ struct PlayedNode {
     bool up = true;
     std::uint64_t corruptions = 0;
     std::size_t polled = 0;
+    std::size_t renewed = 0;
+    std::string heard_ms = "3600000"; ///< Since it heard of the ramp's host.
+    NodeName claims;                  ///< Who it says it is; empty: the truth.
 
     void obey(const Directive& said) {
+        if (said.shifts()) ++renewed;
         if (std::tuple(said.term, said.seq) >= std::tuple(directive.term, directive.seq)) directive = said;
     }
     double percent(const NodeName& self) const {
@@ -59,7 +63,7 @@ struct PlayedNode {
     }
     NodeReport report(const NodeName& self) const {
         NodeReport report;
-        report.node = self;
+        report.node = claims.empty() ? self : claims;
         report.incarnation = 1;
         report.seq = directive.seq;
         report.window_ms = 1000;
@@ -87,6 +91,7 @@ class PlayedLinks final : public links::ControlLinks {
                  Done done) override {
         PlayedNode& node = nodes.at(peer);
         if (!node.up) return done(fail(Errc::unavailable, peer + " is down"));
+        if (service == kHeardService) return done(to_bytes(node.heard_ms));
         REQUIRE(service == kPollService);
         const auto directive = decode_directive(body);
         REQUIRE(directive);
@@ -390,10 +395,23 @@ TEST_CASE_METHOD(Rig, "the first by name of those that are up takes over when th
     foreign(started(2, 1), "c");
     links.nodes["c"].up = false;
     start_actor();
-    SECTION("which is another node while that one is up") {
-        for (int second = 0; second < 20; ++second)
+    SECTION("which is another node, but not for ever") {
+        for (int second = 0; second < 9; ++second)
             pass(1s);
         CHECK(view()->state.host == "c");
+        for (int second = 0; second < 4; ++second)
+            pass(1s);
+        CHECK(view()->state.host == "b"); // "a" is up and does nothing
+    }
+    SECTION("which is nobody while another node still hears the host") {
+        links.nodes["a"].heard_ms = "700";
+        for (int second = 0; second < 30; ++second)
+            pass(1s);
+        CHECK(view()->state.host == "c");
+        links.nodes["a"].heard_ms = "nonsense";
+        for (int second = 0; second < 3; ++second)
+            pass(1s);
+        CHECK(view()->state.host == "b");
     }
     SECTION("which is this node if it is the first") {
         links.nodes["a"].up = false;
@@ -405,6 +423,45 @@ TEST_CASE_METHOD(Rig, "the first by name of those that are up takes over when th
         CHECK(view()->state.term == 2);
         CHECK(count(Record::Kind::took_over) == 2);
     }
+}
+
+TEST_CASE_METHOD(Rig, "a host that hears of no majority renews its own lease no more") {
+    start_actor();
+    REQUIRE(command(Command::Verb::start, kPlan));
+    for (int look = 0; look < 20 && phase() != Phase::soaking; ++look)
+        pass(1s);
+    pass(1s);
+    links.nodes["a"].up = false;
+    const auto with_two = own.renewed;
+    pass(1s);
+    pass(1s);
+    CHECK(own.renewed > with_two);
+    links.nodes["c"].up = false;
+    pass(1s);
+    const auto alone = own.renewed;
+    for (int second = 0; second < 5; ++second)
+        pass(1s);
+    CHECK(own.renewed == alone);
+    CHECK(view()->silent == std::vector<NodeName>{"a", "c"});
+    links.nodes["a"].up = true;
+    pass(1s);
+    pass(1s);
+    CHECK(own.renewed > alone);
+    // And what takes weight away needs nobody.
+    links.nodes["a"].up = false;
+    pass(1s);
+    lane.away = true;
+    command(Command::Verb::rollback);
+    CHECK(own.percent("b") == 0);
+}
+
+TEST_CASE_METHOD(Rig, "a report in another node's name is no answer") {
+    start_actor();
+    REQUIRE(command(Command::Verb::start, kPlan));
+    links.nodes["a"].claims = "c";
+    pass(1s);
+    pass(1s);
+    CHECK(view()->silent == std::vector<NodeName>{"a"});
 }
 
 TEST_CASE_METHOD(Rig, "nobody takes a ramp over that is at rest") {
