@@ -49,6 +49,12 @@ bool fits(const Record& record, const NodeName& proposer, const RampJournal::Pos
 
 } // namespace
 
+bool RampJournal::Position::lets_direct(const NodeName& from, const Directive& directive) const {
+    const bool says_nothing = directive.term == 0;
+    if (says_nothing) return from == host;
+    return !directive.shifts() || (from == host && directive.term == term);
+}
+
 Result<void> RampJournal::check(const consensus::Command& command) const {
     const auto record = decode_record(command.payload);
     if (!record) return std::unexpected(record.error());

@@ -32,6 +32,11 @@ class RampJournal final : public consensus::StateMachine {
         std::uint64_t seq = 0;
         std::uint64_t term = 0;
         NodeName host; ///< Empty: no ramp was ever begun.
+
+        /// Whether this node may obey a directive that came from that node: one that gives weight, or says
+        /// nothing but that its host is there, comes from the host of the term alone; one that takes all
+        /// weight away from any member, also from one whose takeover has not come here yet.
+        bool lets_direct(const NodeName& from, const Directive& directive) const;
     };
 
     explicit RampJournal(const store::Store& store) : store_(store) {}

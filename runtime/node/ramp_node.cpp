@@ -119,7 +119,10 @@ ramp::NodeReport RampNode::report() const {
 Result<Bytes> RampNode::answer_poll(const links::PeerRequest& request) {
     const auto directive = ramp::decode_directive(request.body);
     if (!directive) return std::unexpected(directive.error());
-    obey(*directive);
+    // A journal that lags behind gives the weight a moment later; what takes weight away is never late.
+    const auto position = journal_.position();
+    if (!position) return std::unexpected(position.error());
+    if (position->lets_direct(request.from, *directive)) obey(*directive);
     return ramp::encode(report());
 }
 
@@ -132,6 +135,11 @@ Result<Bytes> RampNode::answer_heard() const {
 Result<Bytes> RampNode::answer_order(const links::PeerRequest& request) {
     const auto order = ramp::order_from_text(as_text(request.body));
     if (!order) return std::unexpected(order.error());
+    const auto position = journal_.position();
+    if (!position) return std::unexpected(position.error());
+    if (position->host != request.from)
+        return fail(Errc::permission_denied, request.from + " does not host the ramp and orders no exercise",
+                    "this node's journal of the ramp names " + position->host + " as the host");
     return to_bytes(ramp::to_text(exercises_.run(*order)));
 }
 

@@ -3,7 +3,8 @@
 // to the host's polls.
 //
 // Polls are answered on a worker thread of the control links, without an actor: a directive that takes
-// traffic from a canary reaches the switches whatever the actors do.
+// traffic from a canary reaches the switches whatever the actors do. Weight is taken from nobody but the host
+// that the journal names, and so are orders of exercises.
 //
 // Life cycle: made by the node before its actors, and outlives them. watch() when the actors run; stop()
 // while they still do. Thread-safe.

@@ -113,6 +113,29 @@ TEST_CASE("the same record is the same command, another one is not") {
     CHECK(command_of(first).id.size() <= 64);
 }
 
+TEST_CASE("weight is taken from the host of the term alone, and taken away by any member") {
+    Rig rig;
+    const auto lets = [&](const NodeName& from, std::uint64_t term, double percent) {
+        Directive directive;
+        directive.term = term;
+        if (percent > 0) directive.weights = {{"manager", percent, {"a"}, false}};
+        return rig.journal().position()->lets_direct(from, directive);
+    };
+    CHECK_FALSE(lets("a", 1, 10)); // no ramp was ever begun
+    rig.commit(record(Record::Kind::took_over, 1, 1, "a"), "a");
+    CHECK(lets("a", 1, 10));
+    CHECK_FALSE(lets("b", 1, 10));
+    CHECK_FALSE(lets("b", 9, 10)); // a term that is not in the journal
+    CHECK_FALSE(lets("a", 9, 10));
+    CHECK(lets("b", 2, 0)); // its takeover may be on its way
+    // Who says nothing is heard as the host only if it is the host.
+    CHECK(lets("a", 0, 0));
+    CHECK_FALSE(lets("b", 0, 0));
+    rig.commit(record(Record::Kind::took_over, 2, 2, "b"), "b");
+    CHECK_FALSE(lets("a", 1, 10));
+    CHECK(lets("b", 2, 10));
+}
+
 TEST_CASE("nonsense does not enter the journal's lane") {
     Rig rig;
     CHECK_FALSE(rig.journal().check({"x", to_bytes("nonsense")}));
