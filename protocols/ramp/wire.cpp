@@ -22,6 +22,9 @@ using wire::kNodeNameBytesMax;
 // What a sketch may take that somebody else encoded: all buckets there are, each with the longest numbers.
 constexpr std::size_t kSketchBytesMax = (static_cast<std::size_t>(Sketch::kBucketLast) + 1) * 12;
 
+/// Some 30 years, as a plan's longest: still a number of nanoseconds.
+constexpr std::uint64_t kSpanMsMax = 1'000'000'000'000;
+
 /// Why something does not decode; the edge below turns it into an Error.
 struct Malformed {
     const char* what;
@@ -122,6 +125,7 @@ Directive read(schema::RampDirective::Reader from) {
     }
     directive.recent_ms = from.getRecentMs();
     directive.lease_ms = from.getLeaseMs();
+    require(directive.recent_ms <= kSpanMsMax && directive.lease_ms <= kSpanMsMax, "a time is too long");
     directive.promoted = from.getPromoted();
     directive.kill_switch = from.getKillSwitch();
     directive.reason = read_text(from.getReason());

@@ -83,6 +83,11 @@ TEST_CASE("a directive comes back as it was, and a weight beyond all is not beli
     Directive wild = directive;
     wild.weights[0].percent = 1e9;
     CHECK(decode_directive(encode(wild))->weights[0].percent == 100);
+    for (auto time : {&Directive::lease_ms, &Directive::recent_ms}) {
+        Directive endless = directive;
+        endless.*time = ~std::uint64_t{0};
+        CHECK_FALSE(decode_directive(encode(endless)).has_value());
+    }
 }
 
 TEST_CASE("a report of six systems with four full sketches each fits a control frame") {
