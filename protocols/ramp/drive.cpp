@@ -181,6 +181,17 @@ void Ramp::begin_stage(UnixMillis now_ms, Effects& effects) {
 }
 
 void Ramp::finish_plan(UnixMillis now_ms, Effects& effects) {
+    // After the hand-over nobody compares or watches: what has only a part of the traffic is not handed over.
+    const auto partial = std::ranges::find_if(state_.directive.weights, [](const Weight& weight) {
+        return weight.percent > 0 && (weight.percent < 100 || weight.shadow);
+    });
+    if (partial != state_.directive.weights.end())
+        return pause_by_itself(
+            now_ms,
+            fmt::format("the plan ends with {} {} at {:g} %, and only what has all traffic is handed over; "
+                        "`ramp rollback` takes it back",
+                        partial->system, partial->shadow ? "mirrored" : "only", partial->percent),
+            {}, effects);
     const bool any = state_.directive.shifts();
     Record record = blank(any ? Kind::completed : Kind::aborted, now_ms);
     record.reason = any ? "the plan is through: the canaries are the new stable releases"

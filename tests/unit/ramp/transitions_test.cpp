@@ -59,7 +59,10 @@ Plan small_plan() {
 }
 
 Result<Plan> read_small(const std::string& text) {
-    if (text == "good") return small_plan();
+    Plan plan = small_plan();
+    if (text == "good") return plan;
+    if (text == "half") plan.steps[1].stages[0].percent = 50;
+    if (text == "half") return plan;
     return fail(Errc::invalid_argument, "plan:1: nonsense", "correct it");
 }
 
@@ -87,7 +90,7 @@ class Host {
         command.id = ++last_id;
         command.by = {.name = "op", .role = role, .reason = std::move(reason)};
         command.subject = std::move(subject);
-        command.plan_toml = "good";
+        command.plan_toml = plan;
         command.on = on;
         command.expires_ms = expires_ms;
         perform(ramp.step(command, now_ms));
@@ -142,6 +145,7 @@ class Host {
     NodeName silent;
     NodeName unsettled; ///< Whose stable is not ready.
     std::string role = "admin";
+    std::string plan = "good";
     std::uint64_t last_id = 0;
     std::uint64_t expires_ms = 0; ///< Of what ask() vouches for; 0: in a day.
 
@@ -530,6 +534,25 @@ TEST_CASE("after the hand-over a rollback still returns to the earlier releases"
     s.until(Phase::rolled_back);
     CHECK_FALSE(s.directed.promoted);
     CHECK_FALSE(s.directed.shifts());
+}
+
+TEST_CASE("a canary with a part of the traffic is not handed over, and stays watched") {
+    Host s;
+    s.plan = "half";
+    REQUIRE(s.ask(Verb::attest, "docs").has_value());
+    s.start();
+    s.until(Phase::approval);
+    REQUIRE(s.ask(Verb::approve).has_value());
+    s.until(Phase::paused);
+    CHECK(s.ramp.state().reason.find("manager only at 50 %") != std::string::npos);
+    CHECK(s.directed.shifts());
+    CHECK_FALSE(s.directed.promoted);
+    REQUIRE(s.ask(Verb::resume).has_value());
+    s.until(Phase::paused);
+    s.error_rate = 0.02;
+    s.tick();
+    CHECK_FALSE(s.directed.shifts());
+    s.until(Phase::rolled_back);
 }
 
 TEST_CASE("a plan that does not read, or a day that is too long, is refused with what is wrong") {
