@@ -96,7 +96,7 @@ class Desk {
 
     Result<Record> start(std::string& done) {
         if (s_.kill_switch)
-            return refuse("the kill switch is on", "find out why, then `ramp kill-switch --off`");
+            return refuse("the kill switch is on", "find out why, then `ramp kill-switch off --reason TEXT`");
         if (s_.phase == Phase::completed)
             return refuse("the last plan was handed over and its releases are in force",
                           "`ramp rollback` returns to the earlier ones; then start again");

@@ -40,7 +40,7 @@ enum class Check : std::uint8_t {
     monitoring, ///< Every metric that the rules name is there, on every node.
     finality,   ///< p99 of a lane's commit, seconds: below `limit`.
     burn_in,    ///< The stage has lasted its whole time without a trigger, a review or a critical incident.
-    attested,   ///< An operator vouched for it (`ramp approve`), with a reason, not expired.
+    attested,   ///< An operator vouched for it (`ramp attest`), with a reason, not expired.
     backup_restore, ///< A backup was taken, read back in full and restored into a scratch store (exercise).
 };
 
