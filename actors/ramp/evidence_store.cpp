@@ -57,13 +57,16 @@ Result<void> EvidenceStore::keep(const KeepEvidence& evidence, const PhaseRecord
     std::string text = bundle.dump(-1, ' ', false, json::error_handler_t::replace);
     text.back() = ',';
     text += fmt::format("\"observations\":[{}]}}", fmt::join(about.observations, ","));
+    const std::lock_guard lock(mutex_);
+    if (const auto read = read_numbers(); !read) return std::unexpected(read.error());
     store::Batch batch;
     batch.put(Family::state, key_of(evidence.seq), as_bytes(text));
-    if (const auto kept = list()) {
-        for (std::size_t i = 0; i + kEvidenceKept <= kept->size(); ++i)
-            batch.erase(Family::state, key_of((*kept)[i]));
-    }
-    return sources_.store.write(batch, store::Sync::yes);
+    numbers_->insert(evidence.seq);
+    while (numbers_->size() > kEvidenceKept)
+        batch.erase(Family::state, key_of(numbers_->extract(numbers_->begin()).value()));
+    auto written = sources_.store.write(batch, store::Sync::yes);
+    if (!written) numbers_.reset(); // what is there now, the store knows
+    return written;
 }
 
 Result<std::optional<std::string>> EvidenceStore::find(std::uint64_t seq) const {
@@ -74,16 +77,25 @@ Result<std::optional<std::string>> EvidenceStore::find(std::uint64_t seq) const 
 }
 
 Result<std::vector<std::uint64_t>> EvidenceStore::list() const {
-    std::vector<std::uint64_t> found;
+    const std::lock_guard lock(mutex_);
+    if (const auto read = read_numbers(); !read) return std::unexpected(read.error());
+    return std::vector<std::uint64_t>(numbers_->begin(), numbers_->end());
+}
+
+/// Once a life: a scan reads the bundles as well, and they are large.
+Result<void> EvidenceStore::read_numbers() const {
+    if (numbers_) return {};
+    std::set<std::uint64_t> found;
     const auto scanned =
         sources_.store.scan(Family::state, kPrefix, kPrefix, [&](std::string_view key, ByteView) {
             std::uint64_t seq = 0;
             std::from_chars(key.data() + kPrefix.size(), key.data() + key.size(), seq, 16);
-            found.push_back(seq);
+            found.insert(seq);
             return true;
         });
     if (!scanned) return std::unexpected(scanned.error());
-    return found;
+    numbers_ = std::move(found);
+    return {};
 }
 
 } // namespace dwcp::ramp

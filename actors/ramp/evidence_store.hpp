@@ -13,13 +13,15 @@
 #include <nlohmann/json.hpp>
 
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace dwcp::ramp {
 
-/// Two ramps of the whole plan, and some megabytes at the most.
+/// Two ramps of the whole plan; a bundle has some megabytes at the most (kLogBytesMax).
 inline constexpr std::size_t kEvidenceKept = 64;
 
 /// The phase that the evidence is of.
@@ -41,13 +43,18 @@ class EvidenceStore {
     };
     explicit EvidenceStore(Sources sources) : sources_(std::move(sources)) {}
 
+    /// Again with the same number: the last one counts.
     Result<void> keep(const KeepEvidence& evidence, const PhaseRecord& about);
     /// nullopt: this node has none of that number.
     Result<std::optional<std::string>> find(std::uint64_t seq) const;
     Result<std::vector<std::uint64_t>> list() const;
 
   private:
+    Result<void> read_numbers() const;
+
     const Sources sources_;
+    mutable std::mutex mutex_;
+    mutable std::optional<std::set<std::uint64_t>> numbers_; ///< Of the bundles that are kept.
 };
 
 } // namespace dwcp::ramp
