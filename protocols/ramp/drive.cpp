@@ -90,7 +90,9 @@ void Ramp::keep(const Record& record, const Evidence& evidence, Effects& effects
 void Ramp::drive(UnixMillis now_ms, Effects& effects) {
     if (!is_host() || pending_) return;
     if (withdrawal_) {
-        if (withdrawal_->evidence) keep(withdrawal_->record, *withdrawal_->evidence, effects);
+        // Once a number, not at each attempt while the lane is away: it stays the same.
+        const bool kept = std::exchange(withdrawal_->kept_seq, state_.seq + 1) == state_.seq + 1;
+        if (withdrawal_->evidence && !kept) keep(withdrawal_->record, *withdrawal_->evidence, effects);
         return propose(withdrawal_->record, effects);
     }
     while (!waiting_.empty() && !pending_ && !withdrawal_) {

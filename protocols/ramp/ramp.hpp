@@ -303,6 +303,7 @@ class Ramp {
         Record record; ///< Without seq.
         std::vector<Command> commands;
         std::optional<Evidence> evidence;
+        std::uint64_t kept_seq = 0; ///< The record's that the evidence was kept for.
     };
 
     // ramp.cpp: events

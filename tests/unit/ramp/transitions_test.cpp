@@ -138,6 +138,7 @@ class Host {
     std::vector<Record> journal;
     std::vector<Answer> answers;
     std::vector<std::string> told;
+    std::size_t kept = 0; ///< Evidence.
     bool journal_works = true;
     bool has_canary = true;
     double error_rate = 0;
@@ -163,6 +164,8 @@ class Host {
                 directed = direct->directive;
             } else if (const auto* answer = std::get_if<Answer>(&effect)) {
                 answers.push_back(*answer);
+            } else if (std::holds_alternative<KeepEvidence>(effect)) {
+                ++kept;
             } else if (const auto* tell = std::get_if<Tell>(&effect)) {
                 told.push_back(tell->name);
             }
@@ -534,6 +537,23 @@ TEST_CASE("after the hand-over a rollback still returns to the earlier releases"
     s.until(Phase::rolled_back);
     CHECK_FALSE(s.directed.promoted);
     CHECK_FALSE(s.directed.shifts());
+}
+
+TEST_CASE("a rollback that waits for the journal keeps its evidence once") {
+    Host s;
+    s.start();
+    s.until(Phase::soaking);
+    s.tick();
+    const auto before = s.kept;
+    s.journal_works = false;
+    s.error_rate = 0.02;
+    for (int look = 0; look < 10; ++look)
+        s.tick();
+    CHECK_FALSE(s.directed.shifts());
+    CHECK(s.kept == before + 1);
+    s.journal_works = true;
+    s.until(Phase::rolled_back);
+    CHECK(s.count(Kind::rollback_begun) == 1);
 }
 
 TEST_CASE("a canary with a part of the traffic is not handed over, and stays watched") {
