@@ -347,6 +347,10 @@ void RampActor::close_round() {
     step(Tick{});
     probe_.show(ramp_.state());
     probe_.show(ramp_.preview(s_.clock()));
+    // Nobody waits any more for the end of what another window's gate wanted, nor may it begin late.
+    std::erase_if(exercises_, [seq = ramp_.state().directive.seq](const ExerciseOrder& order) {
+        return order.seq != seq;
+    });
     for (const ExerciseOrder& order : std::set(exercises_))
         ask_about(order);
 }

@@ -49,6 +49,7 @@ struct PlayedNode {
     std::uint64_t corruptions = 0;
     std::size_t polled = 0;
     std::size_t renewed = 0;
+    std::size_t ordered = 0;          ///< Exercises, none of which it answers.
     std::string heard_ms = "3600000"; ///< Since it heard of the ramp's host.
     NodeName claims;                  ///< Who it says it is; empty: the truth.
 
@@ -92,6 +93,10 @@ class PlayedLinks final : public links::ControlLinks {
         PlayedNode& node = nodes.at(peer);
         if (!node.up) return done(fail(Errc::unavailable, peer + " is down"));
         if (service == kHeardService) return done(to_bytes(node.heard_ms));
+        if (service == kExerciseService) {
+            ++node.ordered;
+            return done(fail(Errc::deadline_exceeded, peer + " does not answer"));
+        }
         REQUIRE(service == kPollService);
         const auto directive = decode_directive(body);
         REQUIRE(directive);
@@ -206,6 +211,8 @@ class Rig : public test::ActorFixture {
         advance(time);
         settle_down();
     }
+    /// Time that only the plan sees.
+    void skip(std::uint64_t ms) { now_ms_ += static_cast<UnixMillis>(ms); }
     void settle_down() {
         for (int quiet = 0; quiet < 3; ++quiet) {
             run();
@@ -453,6 +460,29 @@ TEST_CASE_METHOD(Rig, "a host that hears of no majority renews its own lease no 
     lane.away = true;
     command(Command::Verb::rollback);
     CHECK(own.percent("b") == 0);
+}
+
+TEST_CASE_METHOD(Rig, "an exercise that never ended is ordered no more once its stage is over") {
+    start_actor();
+    std::string drill = kPlan;
+    const std::string incidents = "critical_incidents";
+    drill.replace(drill.find(incidents), incidents.size(), "recovery");
+    REQUIRE(command(Command::Verb::start, drill));
+    for (int look = 0; look < 20 && phase() != Phase::soaking; ++look)
+        pass(1s);
+    skip(kRealDayMs);
+    for (int look = 0; look < 20 && links.nodes["a"].ordered < 2; ++look)
+        pass(1s);
+    CHECK(phase() == Phase::gate);
+    REQUIRE(links.nodes["a"].ordered >= 2);
+    REQUIRE(command(Command::Verb::rollback));
+    for (int look = 0; look < 20 && phase() != Phase::rolled_back; ++look)
+        pass(1s);
+    pass(1s);
+    const auto ordered = links.nodes["a"].ordered;
+    for (int look = 0; look < 5; ++look)
+        pass(1s);
+    CHECK(links.nodes["a"].ordered == ordered);
 }
 
 TEST_CASE_METHOD(Rig, "a report in another node's name is no answer") {
