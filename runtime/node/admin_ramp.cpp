@@ -66,10 +66,12 @@ bool RampVerbs::is_up(const NodeName& node) const {
                                [&](const auto& peer) { return peer.name == node && peer.up; });
 }
 
-/// The host's answer, if the host is another node that can be reached.
+/// The host's answer, if the host is another node that is heard of. Where it is not, this node takes the ramp
+/// over for a command: whoever wants to roll back does not wait for a silent host.
 std::optional<Result<json>> RampVerbs::forwarded(const AdminCall& call, const ramp::RampView& view) const {
     const NodeName& host = view.state.host;
     if (view.is_host || host.empty() || host == services().identity.name || !is_up(host)) return std::nullopt;
+    if (!view.host_heard) return std::nullopt;
     if (flag_of(call.args, kForwarded)) return std::nullopt;
     AdminCall there = call;
     there.args[kForwarded] = true;

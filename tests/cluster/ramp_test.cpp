@@ -41,12 +41,14 @@ limit = 0
 
 class Operator {
   public:
-    Operator(TestCluster& cluster, std::size_t index) : client_(cluster.client(index)) {
+    Operator(TestCluster& cluster, std::size_t index)
+        : name_(cluster[index].config().name), client_(cluster.client(index)) {
         std::string token;
         std::ifstream(cluster[index].config().data_dir + "/operator.token") >> token;
         headers_ = {{"Authorization", "Bearer " + token}};
         client_.set_answer_limit(20s);
     }
+    const std::string& name() const { return name_; }
     json ask(const std::string& path) { return client_.get(path, headers_).json; }
     Answer tell(const std::string& path, const json& body) {
         return client_.post_raw(path, body.dump(), "application/json", headers_);
@@ -74,6 +76,7 @@ class Operator {
     }
 
   private:
+    const std::string name_;
     NodeClient client_;
     dwcp::runner::Headers headers_;
 };
@@ -108,6 +111,23 @@ std::multiset<std::string> transitions(const json& records) {
 
 long count_of(const json& records, const std::string& kind) {
     return std::ranges::count(records, kind, [](const json& record) { return record.value("kind", ""); });
+}
+
+void lose_requests(Operator& at, const Operator& to) {
+    REQUIRE(at.tell("/v1/chaos/drop",
+                    {{"peer", to.name()}, {"link", "both"}, {"seconds", 600}, {"reason", "a partition"}})
+                .ok());
+}
+
+/// No request of one reaches the other.
+void cut(Operator& one, Operator& other) {
+    lose_requests(one, other);
+    lose_requests(other, one);
+}
+
+void mend(Operator& one, Operator& other) {
+    for (Operator* at : {&one, &other})
+        REQUIRE(at->tell("/v1/chaos/stop", {{"reason", "it is over"}}).ok());
 }
 
 /// What was promoted is taken back, so that another ramp may begin.
@@ -239,6 +259,66 @@ TEST_CASE("nodes that do not hear the host take their canaries to 0, and back wh
     cluster->restart(1);
     CHECK(eventually(20s, [&] { return std::abs(a.weight() - 0.1) < 1e-9; }));
     CHECK(transitions(a.history()).count("stage_begun 0 0") == 1);
+}
+
+TEST_CASE("one broken link to the host makes no second host") {
+    auto cluster = small_cluster();
+    Operator a(*cluster, 0);
+    Operator b(*cluster, 1);
+    REQUIRE(a.tell("/v1/ramp/start", start_of("1h")).ok());
+    REQUIRE(eventually(20s, [&] { return std::abs(b.weight() - 0.1) < 1e-9; }));
+    cut(a, b);
+    // Its lease ends after twice the time after which the first that is up would take over.
+    REQUIRE(eventually(20s, [&] { return b.weight() == 0; }));
+    CHECK(count_of(b.history(), "took_over") == 1);
+    CHECK(std::abs(a.weight() - 0.1) < 1e-9);
+    mend(a, b);
+    CHECK(eventually(20s, [&] { return std::abs(b.weight() - 0.1) < 1e-9; }));
+    CHECK(count_of(b.history(), "took_over") == 1);
+}
+
+TEST_CASE("a host that is cut off takes its canary to 0, and obeys its successor when it is back") {
+    auto cluster = small_cluster();
+    Operator a(*cluster, 0);
+    Operator b(*cluster, 1);
+    Operator c(*cluster, 2);
+    REQUIRE(a.tell("/v1/ramp/start", start_of("1h")).ok());
+    REQUIRE(eventually(20s, [&] { return std::abs(a.weight() - 0.1) < 1e-9; }));
+    cut(a, b);
+    cut(a, c);
+    CHECK(eventually(20s, [&] { return a.weight() == 0; }));
+    CHECK(eventually(20s, [&] { return b.ask("/v1/ramp").value("host", "") == "site-b"; }));
+    SECTION("with its canary again if nobody took it back") {
+        mend(a, b);
+        mend(a, c);
+        CHECK(eventually(20s, [&] { return std::abs(a.weight() - 0.1) < 1e-9; }));
+        CHECK(eventually(20s, [&] { return a.history() == b.history(); }));
+        CHECK(count_of(b.history(), "took_over") == 2);
+    }
+    SECTION("and what it took back meanwhile stays withdrawn") {
+        a.tell("/v1/ramp/rollback", {{"reason", "nobody else hears this"}}); // answered by its deadline
+        CHECK(b.phase() == "soaking");
+        mend(a, b);
+        mend(a, c);
+        CHECK(b.reaches("rolled_back"));
+        CHECK(a.weight() == 0);
+        CHECK(count_of(b.history(), "rollback_begun") == 1);
+    }
+}
+
+TEST_CASE("a node that does not hear the host takes the ramp back at once when it is told to") {
+    auto cluster = small_cluster();
+    Operator a(*cluster, 0);
+    Operator b(*cluster, 1);
+    REQUIRE(a.tell("/v1/ramp/start", start_of("1h")).ok());
+    REQUIRE(eventually(20s, [&] { return std::abs(b.weight() - 0.1) < 1e-9; }));
+    cut(a, b);
+    REQUIRE(eventually(20s, [&] { return !b.ask("/v1/ramp").value("host_heard", true); }));
+    CHECK(b.tell("/v1/ramp/rollback", {{"reason", "the host is away"}}).ok());
+    CHECK(b.ask("/v1/ramp").value("host", "") == "site-b");
+    mend(a, b);
+    CHECK(b.reaches("rolled_back"));
+    CHECK(a.weight() == 0);
 }
 
 TEST_CASE("a command at any node reaches the host, and the kill switch takes everything back") {
