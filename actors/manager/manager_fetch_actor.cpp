@@ -38,8 +38,10 @@ void ManagerActor::fetch_from(const FetchBlock& request, std::size_t next, const
     }
     if (!wanted(ticket, request.deadline, "the block was fetched from a replica")) return;
     const auto peer = request.replicas[next];
+    // Not cut at the client's deadline: a few impatient clients would open the breaker of a healthy replica,
+    // for all.
     services_.data.fetch(
-        peer, request.ref.hash, std::min(request.deadline, now() + options_.data_deadline),
+        peer, request.ref.hash, now() + options_.data_deadline,
         [this, request, next, ticket, peer, begin = trace::mark(),
          post = poster()](Result<EncodedBlock> block) {
             post([=, this] {

@@ -440,6 +440,15 @@ TEST_CASE_METHOD(RunningRig, "reports come newest first") {
     CHECK_FALSE(report("nobody"));
 }
 
+TEST_CASE_METHOD(RunningRig, "a replica has its full time to send a block, however short its client waits") {
+    const auto block = block_number(3);
+    data.with("b", [&](auto& peer) { peer.blocks[block.hash] = block; });
+    FetchBlock fetch{ref_of(block), {"b"}, "t"};
+    fetch.deadline = std::chrono::steady_clock::now() + 900ms; // the replica has a second
+    require_ok(ask(fetch));
+    data.with("b", [&](auto& peer) { CHECK(peer.fetch_deadline > fetch.deadline); });
+}
+
 TEST_CASE_METHOD(RunningRig, "what nobody waits for any more is not begun") {
     const TimePoint past = std::chrono::steady_clock::now() - milliseconds(1);
     BeginPut late{"late", "k", "", std::nullopt, 1, std::nullopt};

@@ -24,6 +24,7 @@ class FakeDataPlane final : public links::DataPlane {
         std::size_t sends = 0;
         std::size_t syncs = 0;
         std::size_t fetches = 0;
+        TimePoint fetch_deadline{};               ///< Of the last.
         std::map<links::Pool, std::size_t> asked; ///< Sends and syncs that came over each pool.
     };
 
@@ -111,13 +112,15 @@ class FakeDataPlane final : public links::DataPlane {
         });
     }
 
-    void fetch(const NodeName& name, const Hash256& hash, TimePoint, Fetched done, links::Pool) override {
-        answer([this, name, hash, done] {
+    void fetch(const NodeName& name, const Hash256& hash, TimePoint deadline, Fetched done,
+               links::Pool) override {
+        answer([this, name, hash, deadline, done] {
             Result<EncodedBlock> block = fail(Errc::not_found, name + " has no such block");
             {
                 const std::lock_guard lock(mutex_);
                 auto& peer = peers_[name];
                 ++peer.fetches;
+                peer.fetch_deadline = deadline;
                 if (peer.fails_with)
                     block = std::unexpected(*peer.fails_with);
                 else if (const auto found = peer.blocks.find(hash); found != peer.blocks.end())
