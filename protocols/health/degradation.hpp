@@ -4,10 +4,12 @@
 // longer than `latency`. The burn rate of a window says how many times faster than allowed the budget is
 // spent: 1 is just allowed.
 //
-//   level               availability burns        latency burns
-//   degraded            10  (1 % fail)            10  (10 % are slow)     or both budgets of the hour are
-//   spent severely_degraded   100 (10 % fail)           50  (half are slow)     and it goes on emergency 500
-//   (half fail)           never: slow is not lost
+//   level               availability burns     latency burns
+//   degraded            10 (1 % fail)          10 (10 % are slow)
+//   severely_degraded   100 (10 % fail)        50 (half are slow)
+//   emergency           500 (half fail)        never: slow is not lost
+//
+// Also degraded: the budget of the long window is spent, and is being spent on.
 //
 // A level rises at once. It falls one step at a time, each after `hold` below half of what led to it. Nothing
 // is said of a window with fewer than `requests_min` requests or `bad_min` bad ones: one failure at night is
