@@ -202,18 +202,17 @@ void ManagerActor::query_workloads(const QueryWorkloads& request, actor::Ticket 
 
 WorkloadReports ManagerActor::reports(const QueryWorkloads& request) const {
     WorkloadReports all;
-    const auto add = [&](const wire::JournalRecord& record, bool resumed) {
-        const std::string state = name_of(record.state);
+    // What the journal does not have yet may leave no trace.
+    const auto add = [&](const wire::JournalRecord& record, bool resumed, bool journaled = true) {
+        const std::string state = journaled ? name_of(record.state) : kStarting;
         if (!request.id.empty() && record.manifest.workload != request.id) return;
         if (!request.state.empty() && state != request.state) return;
         ++all.counts[state];
         all.list.push_back({record.manifest.workload, record.manifest.key, state, record.reason, path(),
                             record.updated_ms, record.manifest.size_bytes, record.index, resumed});
     };
-    for (const auto& [id, job] : jobs_) {
-        // What the journal does not have yet may leave no trace, so nobody is told of it.
-        if (job.begun) add(job.record, job.resumed);
-    }
+    for (const auto& [id, job] : jobs_)
+        add(job.record, job.resumed, job.begun);
     for (auto it = finished_.rbegin(); it != finished_.rend(); ++it)
         add(it->record, it->resumed);
     std::ranges::stable_sort(all.list, std::greater{}, &WorkloadReport::updated_ms);

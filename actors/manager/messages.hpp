@@ -165,10 +165,13 @@ struct FetchBlock {
     TimePoint deadline = health::kNoDeadline;
 };
 
+/// Being placed, and not in the journal yet: a node that dies now forgets it.
+inline constexpr const char* kStarting = "starting";
+
 struct WorkloadReport {
     WorkloadId id;
     std::string key;
-    std::string state; ///< "open", "sealed", "committed", "failed".
+    std::string state; ///< kStarting, "open", "sealed", "committed", "failed".
     std::string reason;
     std::string manager;
     UnixMillis updated_ms = 0;

@@ -199,8 +199,9 @@ States workload_states(NodeClient& client) {
     const Answer answer = client.get("/v1/workloads");
     if (!answer.ok()) return states;
     for (const auto& workload : answer.json.value("workloads", nlohmann::json::array()))
-        states.try_emplace(workload.value("key", ""), workload.value("state", ""),
-                           workload.value("reason", ""));
+        if (workload.value("state", "") != "starting") // the journal does not have it yet, so nothing is owed
+            states.try_emplace(workload.value("key", ""), workload.value("state", ""),
+                               workload.value("reason", ""));
     return states;
 }
 
