@@ -11,8 +11,8 @@ namespace dwcp::ramp {
 
 /// The host's poll: an encoded Directive, answered by an encoded NodeReport after the directive was taken.
 inline constexpr const char* kPollService = "ramp/poll";
-/// How long the asked node has not heard of the ramp's host, in milliseconds as text: a node that wants to take
-/// the ramp over asks the others first, so that one broken link makes no second host.
+/// How long the asked node has not heard of the ramp's host, in milliseconds as text: a node that wants to
+/// take the ramp over asks the others first, so that one broken link makes no second host.
 inline constexpr const char* kHeardService = "ramp/host-heard";
 /// The host's order of an exercise, and its question how far it is: an ExerciseOrder as JSON, answered by an
 /// ExerciseResult as JSON. Asking again with the same order begins nothing a second time.
