@@ -22,8 +22,15 @@ struct ActorAnswer {
     double seconds = 0;
 };
 
+/// In which order an actor comes to the question.
+enum class Turn {
+    own,  ///< After all that waits: says how long clients wait, and that a full mailbox takes nothing more.
+    next, ///< After what it is at, also past a full mailbox: says whether it is at work at all.
+};
+
 /// All children are asked at once: ten that hang cost one `limit`, not ten.
 std::vector<ActorAnswer> probe_actors(caf::actor_system& system, const actor::Resolver& resolver,
-                                      const std::vector<supervisor::ChildView>& children, Duration limit);
+                                      const std::vector<supervisor::ChildView>& children, Duration limit,
+                                      Turn turn);
 
 } // namespace dwcp::node

@@ -1,6 +1,5 @@
 // `tree` and what is done to one actor.
-#include "actors/supervisor/messages.hpp"
-#include "runtime/caf/call.hpp"
+#include "runtime/node/actor_command.hpp"
 #include "runtime/node/admin_verbs.hpp"
 
 #include <algorithm>
@@ -138,13 +137,10 @@ Result<json> mailbox_top(const AdminServices& services, const json& args) {
 } // namespace
 
 Result<json> command_actor(const AdminServices& services, const supervisor::ActorCommand& command) {
-    const auto child = services.board.find(command.path);
-    if (!child) return no_such_actor(services, command.path);
-    const auto owner = child->parent.empty() ? child->path : child->parent;
-    const auto done = actor::call(services.system, services.resolver, owner, command,
-                                  std::chrono::steady_clock::now() + kAskDeadline);
-    if (!done) return std::unexpected(done.error());
-    return json{{"outcome", (*done)->outcome}, {"dry_run", command.dry_run}};
+    const auto outcome = command_owner_of(services.system, services.resolver, services.board, command,
+                                          std::chrono::steady_clock::now() + kAskDeadline);
+    if (!outcome) return std::unexpected(outcome.error());
+    return json{{"outcome", *outcome}, {"dry_run", command.dry_run}};
 }
 
 void add_actor_verbs(VerbTable& verbs, const AdminServices& services) {

@@ -1,11 +1,10 @@
 #include "runtime/node/deep_checks.hpp"
 
 #include "actors/compression/codec.hpp"
-#include "actors/supervisor/messages.hpp"
 #include "protocols/base/random.hpp"
 #include "protocols/crypto/ed25519.hpp"
 #include "protocols/crypto/hash.hpp"
-#include "runtime/caf/call.hpp"
+#include "runtime/node/actor_command.hpp"
 #include "runtime/node/actor_probe.hpp"
 
 #include <fmt/format.h>
@@ -109,8 +108,8 @@ Result<void> DeepChecks::recover(const std::string& part) const {
     }
     const supervisor::ActorCommand command{supervisor::ActorCommand::Verb::kill, part.substr(kActor.size()),
                                            "deep health", "it does not answer its mailbox", false};
-    const auto done = actor::call(system_, resolver_, "supervisor", command,
-                                  std::chrono::steady_clock::now() + kKillDeadline);
+    const auto done = command_owner_of(system_, resolver_, board_, command,
+                                       std::chrono::steady_clock::now() + kKillDeadline);
     if (!done) return std::unexpected(done.error());
     return {};
 }
@@ -119,7 +118,7 @@ std::vector<DeepFinding> DeepChecks::ask_actors(const std::string& only) const {
     auto children = board_.all();
     if (!only.empty()) std::erase_if(children, [&](const auto& child) { return child.path != only; });
     std::vector<DeepFinding> found;
-    for (auto& answer : probe_actors(system_, resolver_, children, kMailboxDeadline)) {
+    for (auto& answer : probe_actors(system_, resolver_, children, kMailboxDeadline, Turn::next)) {
         // One that is away is its supervisor's work, or an operator's decision; a paused one an operator's.
         const bool held = !answer.alive || answer.paused || *draining_;
         found.push_back({.part = std::string(kActor) + answer.path,

@@ -1,9 +1,11 @@
 // What a deep look at this node checks, and how each part is begun anew:
 //
-//   actor PATH   a round trip through its mailbox     killed, and brought back by its supervisor
+//   actor PATH   a round trip through its mailbox,    killed, and brought back by its supervisor
+//                past what waits there
 //   link PEER    a random block there and back        dialled anew
 //   codec NAME   text, zeros and noise round trip     nothing: a codec that is wrong is for people
 //
+// An actor that only has much to do passes: a kill would lose all of that, and its clients would come again.
 // (The store's write is part of the look that Health makes every second.) All in its thread's time: each
 // step has a deadline. One a node, made from what outlives it.
 #pragma once

@@ -136,7 +136,7 @@ json Health::examine() {
 void Health::ask_actors(Checks& checks) {
     // One that is being restarted is the supervisor doing its work, and one that is quarantined an operator's
     // decision; one that is there and does not answer is broken.
-    for (const auto& answer : probe_actors(system_, resolver_, board_.all(), kProbeDeadline))
+    for (const auto& answer : probe_actors(system_, resolver_, board_.all(), kProbeDeadline, Turn::own))
         checks.add("actor " + answer.path, answer.problem.empty(), answer.problem, answer.seconds,
                    answer.alive);
 }

@@ -156,53 +156,98 @@ TEST_CASE("every codec passes its self-test") {
     }
 }
 
-TEST_CASE("an actor that hangs is killed, and its supervisor brings it back; a paused one is left alone") {
-    std::latch open(1);
+namespace {
+
+/// One actor below a section, as on a node, and the deep look at it.
+struct StickableNode {
+    explicit StickableNode(std::size_t mailbox_max = actor::kMailboxMax) {
+        supervision::ChildSpec spec;
+        spec.id = "stuck/0";
+        auto section = std::make_shared<supervisor::Plan>();
+        section->spec.path = "supervisor/section";
+        section->children.push_back(
+            {.spec = spec, .start = [this, mailbox_max](actor::ActorContext child) -> caf::actor {
+                 child.mailbox_max = mailbox_max;
+                 return system.get().spawn<Stickable>(std::move(child), &open);
+             }});
+        auto plan = std::make_shared<supervisor::Plan>();
+        plan->spec.path = "supervisor";
+        plan->children.push_back(supervisor::nested(std::move(section), {}));
+        actor::ActorContext context{.path = "supervisor", .resolver = &resolver};
+        const auto stats = context.stats;
+        root = supervisor::spawn_supervisor(system.get(), std::move(context), plan, tree, events, [](int) {});
+        resolver.publish("supervisor", root, stats, {});
+        REQUIRE(eventually([&] {
+            const auto view = tree.board.find("stuck/0");
+            return view && view->state == "running";
+        }));
+    }
+    ~StickableNode() {
+        resolver.close();
+        caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+    }
+    void send_one() {
+        caf::anon_send(resolver.find("stuck/0")->handle,
+                       actor::Local<manager::AbortPut>(manager::AbortPut{}));
+    }
+
+    std::latch open{1};
     EventRing events;
     supervisor::TreeMemory tree;
     actor::Resolver resolver;
     manager::test::FakeDataPlane data;
     actor::System system{{.heartbeat_interval_ms = 500, .heartbeat_timeout_ms = 2000, .threads = 4}};
-    supervision::ChildSpec spec;
-    spec.id = "stuck/0";
-    actor::ActorContext context{.path = "supervisor", .resolver = &resolver};
-    const auto stats = context.stats;
-    const auto start = [&](actor::ActorContext child) -> caf::actor {
-        return system.get().spawn<Stickable>(std::move(child), &open);
-    };
-    auto plan = std::make_shared<supervisor::Plan>();
-    plan->children.push_back({.spec = spec, .start = start});
-    const auto root =
-        supervisor::spawn_supervisor(system.get(), std::move(context), plan, tree, events, [](int) {});
-    resolver.publish("supervisor", root, stats, {});
-    REQUIRE(eventually([&] { return resolver.find("stuck/0").has_value(); }));
-    {
-        const node::DeepChecks checks(system.get(), resolver, tree.board, data,
-                                      std::make_shared<const std::atomic<bool>>(false));
-        CHECK(checks.look_at("actor stuck/0").condition == Condition::ok);
-        const auto first = resolver.find("stuck/0");
-        first->stats->pause.begin();
-        const auto paused = checks.look_at("actor stuck/0");
-        first->stats->pause.end();
-        CHECK(paused.condition == Condition::held);
-        CHECK_FALSE(paused.detail.empty());
+    caf::actor root;
+    const node::DeepChecks checks{system.get(), resolver, tree.board, data,
+                                  std::make_shared<const std::atomic<bool>>(false)};
+};
 
-        caf::anon_send(first->handle, actor::Local<manager::AbortPut>(manager::AbortPut{}));
-        node::DeepHealthSources sources;
-        sources.look = [&] { return std::vector{checks.look_at("actor stuck/0")}; };
-        sources.look_at = [&](const std::string& part) { return checks.look_at(part); };
-        sources.recover = [&](const std::string& part) {
-            auto killed = checks.recover(part);
-            open.count_down(); // the handler ends, and with it the life that was killed
-            return killed;
-        };
-        sources.every = [] { return Duration(1ms); };
-        sources.settle = kLimit;
-        const node::DeepHealth deep(std::move(sources), events, dwcp::test::seed());
-        REQUIRE(eventually([&] { return count_of(events, "recovery_ended") == 1; }));
-        REQUIRE(eventually([&] { return resolver.find("stuck/0").has_value(); }));
-        CHECK(resolver.find("stuck/0")->life == 2);
+} // namespace
+
+TEST_CASE("an actor that hangs is killed, and its supervisor brings it back; a paused one is left alone") {
+    StickableNode node;
+    CHECK(node.checks.look_at("actor stuck/0").condition == Condition::ok);
+    const auto first = node.resolver.find("stuck/0");
+    first->stats->pause.begin();
+    const auto paused = node.checks.look_at("actor stuck/0");
+    first->stats->pause.end();
+    CHECK(paused.condition == Condition::held);
+    CHECK_FALSE(paused.detail.empty());
+
+    node.send_one();
+    node::DeepHealthSources sources;
+    sources.look = [&] { return std::vector{node.checks.look_at("actor stuck/0")}; };
+    sources.look_at = [&](const std::string& part) { return node.checks.look_at(part); };
+    sources.recover = [&](const std::string& part) {
+        auto killed = node.checks.recover(part);
+        CHECK(killed.has_value());
+        node.open.count_down(); // the handler ends, and with it the life that was killed
+        return killed;
+    };
+    sources.every = [] { return Duration(1ms); };
+    sources.settle = kLimit;
+    const node::DeepHealth deep(std::move(sources), node.events, dwcp::test::seed());
+    REQUIRE(eventually([&] { return count_of(node.events, "recovery_ended") == 1; }));
+    REQUIRE(eventually([&] { return node.resolver.find("stuck/0").has_value(); }));
+    CHECK(node.resolver.find("stuck/0")->life == 2);
+}
+
+TEST_CASE("an actor that works with a full mailbox is busy, not broken") {
+    constexpr std::size_t kMailbox = 4;
+    StickableNode node(kMailbox);
+    const auto stats = node.resolver.find("stuck/0")->stats;
+    node.send_one(); // in its handler until the latch opens
+    for (std::size_t sent = 0; stats->rejected == 0; ++sent) {
+        REQUIRE(sent < 100);
+        node.send_one();
     }
-    resolver.close();
-    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+    const auto before = stats->enqueued.load();
+    std::thread opener([&] {
+        eventually([&] { return stats->enqueued > before; }); // the question is in, past the full mailbox
+        node.open.count_down();
+    });
+    const auto finding = node.checks.look_at("actor stuck/0");
+    opener.join();
+    INFO(finding.detail);
+    CHECK(finding.condition == Condition::ok);
 }

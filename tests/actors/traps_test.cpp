@@ -1,6 +1,7 @@
 // CAF's traps around promises, deadlines, mailboxes and exceptions, on one thread with simulated time. Each
 // test names what an actor of ours can rely on.
 #include "runtime/caf/actor.hpp"
+#include "runtime/caf/ask_next.hpp"
 #include "runtime/caf/call.hpp"
 #include "runtime/links/control/control_links.hpp"
 #include "runtime/log/log.hpp"
@@ -261,6 +262,30 @@ TEST_CASE_METHOD(Fixture, "an actor's own tasks pass a full mailbox") {
         seen.post([&] { ++seen.posted; });
     run();
     CHECK(seen.posted == 5);
+    kill(small);
+}
+
+TEST_CASE_METHOD(Fixture, "whether an actor is at work is asked past a full mailbox, and is answered first") {
+    Tasks::Seen seen;
+    const auto small = spawn_with_mailbox<Tasks>("small", 1, &seen);
+    constexpr int kWaiting = 100;
+    caf::scoped_actor self{system()};
+    int before_the_answer = 0;
+    for (int i = 0; i < kWaiting; ++i) {
+        seen.post([&] {
+            ++seen.posted;
+            if (!self->has_next_message()) ++before_the_answer;
+        });
+    }
+    auto request = actor::ask_next(self, small, 60s);
+    run();
+    bool answered = false;
+    request.receive([&](caf::ok_atom, const std::string&, const caf::strong_actor_ptr&,
+                        const std::string&) { answered = true; },
+                    [](const caf::error&) {});
+    CHECK(answered);
+    CHECK(seen.posted == kWaiting);
+    CHECK(before_the_answer < 3); // a round of CAF's
     kill(small);
 }
 
