@@ -28,12 +28,14 @@ Child nested(std::shared_ptr<const Plan> plan, supervision::Backoff backoff) {
     return child;
 }
 
-std::vector<std::string> paths_of(const Plan& plan) {
+std::vector<std::string> workers_of(const Plan& plan) {
     std::vector<std::string> paths;
     for (const auto& child : plan.children) {
-        paths.push_back(child.spec.id);
-        if (!child.below) continue;
-        for (auto& path : paths_of(*child.below))
+        if (!child.below) {
+            paths.push_back(child.spec.id);
+            continue;
+        }
+        for (auto& path : workers_of(*child.below))
             paths.push_back(std::move(path));
     }
     return paths;

@@ -60,8 +60,8 @@ struct Plan {
 /// As the child of another. It is given the time that its children may need to stop.
 Child nested(std::shared_ptr<const Plan> plan, supervision::Backoff backoff);
 
-/// Of a plan and all below, without the root itself.
-std::vector<std::string> paths_of(const Plan& plan);
+/// Of all actors of the tree that are no supervisors, in start order.
+std::vector<std::string> workers_of(const Plan& plan);
 
 /// What the supervisors of one node share, and what outlives each of them.
 struct TreeMemory {

@@ -504,7 +504,7 @@ void RunningNode::watch_itself() {
     if (!service.watchdog_interval()) return;
     WatchdogOptions watchdog;
     watchdog.interval = *service.watchdog_interval();
-    watchdog.actor_paths = supervisor::paths_of(*plan_);
+    watchdog.actor_paths = supervisor::workers_of(*plan_);
     watchdog.ping = [service] { service.alive(); };
     watchdog_ = std::make_unique<Watchdog>(std::move(watchdog), *system_, resolver_);
 }

@@ -1,6 +1,7 @@
 #include "runtime/node/watchdog.hpp"
 
 #include "runtime/base/worker_pool.hpp"
+#include "runtime/caf/ask_next.hpp"
 #include "runtime/caf/errors.hpp"
 #include "runtime/log/log.hpp"
 
@@ -63,10 +64,9 @@ Watchdog::Answer Watchdog::ask(const caf::actor& actor, TimePoint deadline) {
     const auto left = deadline - std::chrono::steady_clock::now();
     if (left <= Duration::zero()) return Answer::none;
     Answer answer = Answer::none;
-    // CAF answers this question through the actor's mailbox, whatever its handlers are.
+    // An actor that has much to do is not stuck.
     caf::scoped_actor self{system_};
-    self->request(actor, std::chrono::duration_cast<caf::timespan>(left), caf::sys_atom_v, caf::get_atom_v,
-                  "info")
+    dwcp::actor::ask_next(self, actor, left)
         .receive([&](caf::ok_atom, const std::string&, const caf::strong_actor_ptr&,
                      const std::string&) { answer = Answer::given; },
                  [&](const caf::error& error) {

@@ -24,7 +24,7 @@ namespace dwcp::node {
 struct WatchdogOptions {
     Duration interval{};                        ///< The service manager's.
     std::string supervisor_path = "supervisor"; ///< Always asked.
-    std::vector<std::string> actor_paths;       ///< The first of them that runs is asked too.
+    std::vector<std::string> actor_paths;       ///< Workers; the first of them that runs is asked too.
     std::function<void()> ping;                 ///< Called from the watchdog's thread.
 };
 

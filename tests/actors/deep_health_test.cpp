@@ -251,3 +251,18 @@ TEST_CASE("an actor that works with a full mailbox is busy, not broken") {
     INFO(finding.detail);
     CHECK(finding.condition == Condition::ok);
 }
+
+TEST_CASE("the workers of a tree are its actors without its supervisors") {
+    const auto worker = [](const char* path) {
+        supervisor::Child child;
+        child.spec.id = path;
+        return child;
+    };
+    auto section = std::make_shared<supervisor::Plan>();
+    section->spec.path = "supervisor/data";
+    section->children = {worker("allocator/0"), worker("compression/0")};
+    supervisor::Plan root;
+    root.children = {supervisor::nested(std::move(section), {}), worker("gateway/0")};
+    CHECK(supervisor::workers_of(root) ==
+          std::vector<std::string>{"allocator/0", "compression/0", "gateway/0"});
+}

@@ -59,8 +59,10 @@ class Rig {
             caf::anon_send_exit(actor, caf::exit_reason::kill);
     }
 
-    caf::actor spawn(const std::string& path, std::latch& latch) {
+    caf::actor spawn(const std::string& path, std::latch& latch,
+                     std::size_t mailbox_max = actor::kMailboxMax) {
         actor::ActorContext context{.path = path, .resolver = &resolver_};
+        context.mailbox_max = mailbox_max;
         const auto stats = context.stats;
         const auto actor = system_.get().spawn<Stickable>(std::move(context), &latch);
         actors_.push_back(actor);
@@ -134,6 +136,15 @@ TEST_CASE("the watchdog goes unfed while an actor is stuck, and is fed again aft
         open.count_down();
         CHECK(eventually([&] { return rig.pings() > before; }));
     }
+}
+
+TEST_CASE("the watchdog is fed by an actor whose mailbox is full") {
+    std::latch never{1};
+    Rig rig;
+    rig.spawn("supervisor", never);
+    rig.spawn("manager/0", never, 0); // takes no ordinary message
+    const auto watchdog = rig.watch({"manager/0"});
+    CHECK(eventually([&] { return rig.pings() >= 2; }));
 }
 
 TEST_CASE("the watchdog asks another actor while one is being restarted") {
