@@ -149,7 +149,7 @@ TEST_CASE_METHOD(ReleaseRig,
 }
 
 TEST_CASE_METHOD(ReleaseRig, "a shadow is worked out apart and answers nothing") {
-    selector->obey({0, true, false, Duration(60s)});
+    selector->obey({100, true, false, Duration(60s)});
     require_ok(begin("w"));
     const auto receipt = ask(seal_of("w", put_all("w", 40)));
     require_ok(receipt);
