@@ -173,6 +173,7 @@ core::SupervisorSpec SupervisorActor::begin_spec() {
         member.plan = &child;
         own.recovers = child.recover != nullptr;
         if (child.release) own.release = child.release();
+        own.on_trial = child.on_trial && child.on_trial();
         if (own.roll_back) rollbacks(own.id);
         if (const auto before = memory_.board.find(own.id)) {
             own.quarantine = before->quarantine;
@@ -244,7 +245,9 @@ void SupervisorActor::look_at_releases() {
         // whose record would start afresh, again and again.
         const auto& not_left = member(child.spec.id).not_left;
         if (!not_left.empty() && release == not_left) continue;
-        if (known && known->release != release) step(core::NewRelease{child.spec.id, std::move(release)});
+        const bool on_trial = child.on_trial && child.on_trial();
+        if (known && (known->release != release || known->on_trial != on_trial))
+            step(core::NewRelease{child.spec.id, std::move(release), on_trial});
     }
 }
 

@@ -43,6 +43,8 @@ struct Child {
     std::function<void(std::function<void(Result<void>)> done)> recover{};
     /// The release that a life started now would run; empty: it has no releases. Called often, must be quick.
     std::function<std::string()> release{};
+    /// Whether that release is only being tried: it then becomes no last good one. Empty: it never is.
+    std::function<bool()> on_trial{};
     /// Goes back to `to` because the actor crash-loops on `from`, before it is started again: release() says
     /// `to` from then on.
     std::function<Result<void>(const std::string& from, const std::string& to, const std::string& reason)>

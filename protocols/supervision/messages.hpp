@@ -73,6 +73,8 @@ struct Command {
 struct NewRelease {
     std::string child;
     std::string release;
+    bool on_trial =
+        false; ///< However calmly it runs, it becomes no last good one; told again when that ends.
 };
 
 /// Stop all children in reverse order, then Finished{normal}.

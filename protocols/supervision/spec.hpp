@@ -79,6 +79,7 @@ struct ChildSpec {
     /// Release names; empty where a child has none. A nested supervisor's shell puts back here what the node
     /// remembers from before that supervisor's own restart.
     std::string release;
+    bool on_trial = false; ///< Of `release`, as in NewRelease.
     std::string last_good;
     std::optional<CrashLoop> roll_back; ///< When to give a release up. None: a release is never rolled back.
 

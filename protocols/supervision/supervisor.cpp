@@ -31,7 +31,8 @@ void bring_into_range(std::optional<CrashLoop>& loop) {
 } // namespace
 
 Supervisor::Child::Child(ChildSpec of)
-    : spec(std::move(of)), quarantine(spec.quarantine), release(spec.release), last_good(spec.last_good) {
+    : spec(std::move(of)), quarantine(spec.quarantine), release(spec.release), on_trial(spec.on_trial),
+      last_good(spec.last_good) {
     spec.backoff.min = std::max(spec.backoff.min, kDelayMin);
     spec.backoff.max = std::max(spec.backoff.max, spec.backoff.min);
     spec.backoff.jitter_ratio = std::max(spec.backoff.jitter_ratio, 0.0);
@@ -110,7 +111,7 @@ void Supervisor::on(const Ended& event, TimePoint now) {
     child->last_reason = cut(child->why_killed.empty() ? event.reason : std::exchange(child->why_killed, {}));
     if (child->ready_at && now - *child->ready_at >= child->spec.backoff.reset_after) {
         child->last_delay.reset();
-        if (!child->life_release.empty()) child->last_good = child->life_release;
+        if (!child->life_release.empty() && !child->life_on_trial) child->last_good = child->life_release;
     }
     child->phase = Child::Phase::none;
     child->ready_at.reset();
@@ -161,6 +162,8 @@ void Supervisor::on(const NewRelease& event, TimePoint) {
         return;
     }
     child->release = event.release;
+    child->on_trial = event.on_trial;
+    if (child->life_release == event.release) child->life_on_trial = event.on_trial;
     forget(*child);
 }
 
@@ -226,6 +229,7 @@ std::optional<ChildStatus> Supervisor::child(std::string_view id) const {
         .next_start = state == ChildState::backing_off ? std::optional(child->due) : std::nullopt,
         .quarantine = child->quarantine,
         .release = child->release,
+        .on_trial = child->on_trial,
         .last_good = child->last_good,
     };
 }
@@ -313,6 +317,7 @@ bool Supervisor::over_intensity(const Child& child, TimePoint now) {
 void Supervisor::roll_back(Child& child, const std::string& reason) {
     actions_.push_back(RollBack{child.spec.id, child.release, child.last_good, reason});
     child.release = child.last_good;
+    child.on_trial = false;
     forget(child);
 }
 
@@ -411,6 +416,7 @@ void Supervisor::stop_all(ChildState rest) {
 
 void Supervisor::start(Child& child, TimePoint now) {
     child.life_release = child.release;
+    child.life_on_trial = child.on_trial;
     ++child.incarnation;
     if (child.spec.recovers) {
         child.phase = Child::Phase::recovering;

@@ -35,7 +35,8 @@
 // after a life that was ready for reset_after it starts over. A restart takes one token of the node's budget
 // when it starts; while there is none it waits. Commands wait for neither.
 //
-// Release. A release on which a life was ready for reset_after becomes last_good when that life ends.
+// Release. A release on which a life was ready for reset_after becomes last_good when that life ends, unless
+// it is on trial.
 //
 // Escalation. stop and the two that end the supervisor first stop all children in reverse order. While that
 // lasts, commands are refused. After `stop` the children are given_up: start, restart and resume bring back
@@ -87,6 +88,7 @@ struct ChildStatus {
     std::optional<TimePoint> next_start; ///< While backing off.
     std::string quarantine;              ///< Why it is to stay down; set already while it is being stopped.
     std::string release;                 ///< Of its next life; of the present one but after NewRelease.
+    bool on_trial = false;               ///< That release.
     std::string last_good;
 };
 
@@ -149,6 +151,7 @@ class Supervisor {
         Phase phase = Phase::none;
         std::uint64_t incarnation = 0;
         std::string life_release;
+        bool life_on_trial = false;
         std::optional<TimePoint> ready_at;
         bool must_stop = false; ///< Its end is asked for, now or when its turn comes: it is no death.
         Asked end_asked = Asked::nothing;
@@ -161,6 +164,7 @@ class Supervisor {
         std::optional<Duration> last_delay;
         std::string last_reason;
         std::string release;
+        bool on_trial = false;
         std::string last_good;
         ChildState shown = ChildState::stopped;
         TimePoint since{};

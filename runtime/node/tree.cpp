@@ -53,6 +53,7 @@ Child released(const TreeServices& services, const char* system, std::string pat
         const bool canary = releases->canary_percent() > 0;
         return releases->name_of(canary ? release::Release::canary : release::Release::stable);
     };
+    made.on_trial = [releases] { return releases->on_trial(); };
     made.roll_back = [releases, system,
                       &events = services.events](const std::string& from, const std::string& to,
                                                  const std::string& reason) -> Result<void> {

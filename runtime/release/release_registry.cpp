@@ -71,6 +71,7 @@ void ReleaseRegistry::put_in_force(bool new_window) {
                           std::ranges::find(weight->nodes, self_) != weight->nodes.end();
         ReleaseSwitch::Order order{mine ? weight->percent : 0, mine && weight->shadow,
                                    directive_.kill_switch};
+        order.promoted = directive_.promoted;
         if (new_window) order.new_window = std::chrono::milliseconds(directive_.recent_ms);
         const double before = one->canary_percent();
         one->obey(order);

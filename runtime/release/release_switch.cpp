@@ -258,6 +258,12 @@ double ReleaseSwitch::canary_percent() const {
     return static_cast<double>(word().answered()) * 100 / kBuckets;
 }
 
+bool ReleaseSwitch::on_trial() const {
+    if (word().answered() == 0) return false;
+    const std::lock_guard lock(mutex_);
+    return !order_.promoted;
+}
+
 std::string ReleaseSwitch::forced() const {
     const std::lock_guard lock(mutex_);
     return forced_;

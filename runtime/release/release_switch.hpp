@@ -120,6 +120,8 @@ class ReleaseSwitch {
     void check_stable_with(std::function<std::string()> why_not_ready);
 
     double canary_percent() const; ///< Of the keys, whose requests the canary answers.
+    /// The canary serves here, and no plan has made it the stable release yet.
+    bool on_trial() const;
     std::uint64_t canary_in_flight() const { return in_flight_[1]; }
     std::string forced() const;
     /// Why this node is not wholly on stable; empty: weight 0, nothing of the canary under way, stable ready.
@@ -133,6 +135,7 @@ class ReleaseSwitch {
         bool kill_switch = false;
         /// A new directive: counts start anew, and what was forced is over. Its recent part's length.
         std::optional<Duration> new_window{};
+        bool promoted = false; ///< The plan is through: the canary is the new stable release.
     };
     /// One atomic change.
     void obey(const Order& order);

@@ -358,6 +358,7 @@ class ManagerRig {
             const bool canary = releases->canary_percent() > 0;
             return releases->name_of(canary ? release::Release::canary : release::Release::stable);
         };
+        made.on_trial = [this] { return releases->on_trial(); };
         made.roll_back = [this](const std::string&, const std::string&, const std::string& why) {
             releases->force_stable(why);
             return Result<void>();

@@ -405,6 +405,7 @@ struct ReleaseFixture : TreeFixture {
         released.spec.poison = {.deaths = 6, .period = 60s};
         released.spec.last_good = "stable-1";
         released.release = [this] { return release; };
+        released.on_trial = [this] { return on_trial; };
         released.roll_back = [this](const std::string& from, const std::string& to,
                                     const std::string& reason) -> Result<void> {
             rolled_back.push_back(from + " to " + to + ": " + reason);
@@ -422,6 +423,7 @@ struct ReleaseFixture : TreeFixture {
     }
 
     std::string release = "canary-2";
+    bool on_trial = false;
     std::string refusal;
     std::vector<std::string> rolled_back;
 };
@@ -469,6 +471,29 @@ TEST_CASE_METHOD(ReleaseFixture, "a release on which an actor ran calmly becomes
     advance(10s);
     die(3);
     CHECK(rolled_back.empty()); // canary-2 has proven itself
+    CHECK(view("one").last_good_release == "canary-2");
+}
+
+TEST_CASE_METHOD(ReleaseFixture, "a canary that ran calmly for long is still put back when it crash-loops") {
+    on_trial = true;
+    start({released()});
+    advance(30s);
+    die(1); // of a calm life
+    advance(30s);
+    die(3);
+    REQUIRE(rolled_back.size() == 1);
+    CHECK(rolled_back[0].find("canary-2 to stable-1") == 0);
+    CHECK(view("one").last_good_release == "stable-1");
+}
+
+TEST_CASE_METHOD(ReleaseFixture, "a canary whose trial is over proves itself") {
+    on_trial = true;
+    start({released()});
+    advance(30s);
+    on_trial = false; // promoted
+    advance(11s);
+    die(3);
+    CHECK(rolled_back.empty());
     CHECK(view("one").last_good_release == "canary-2");
 }
 

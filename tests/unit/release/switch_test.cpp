@@ -127,6 +127,22 @@ TEST_CASE("a pinned system has no canary for the ramp") {
     CHECK(canary.releases.route("b").release() == Release::stable);
 }
 
+TEST_CASE("the canary is on trial while it serves, until a plan has promoted it") {
+    Switched all;
+    CHECK_FALSE(all.releases.on_trial());
+    all.weigh(10);
+    CHECK(all.releases.on_trial());
+    all.weigh(100);
+    CHECK(all.releases.on_trial());
+    all.releases.obey({.canary_percent = 100, .shadow = true});
+    CHECK_FALSE(all.releases.on_trial()); // stable serves, and proves itself
+    all.releases.obey({.canary_percent = 100, .promoted = true});
+    CHECK_FALSE(all.releases.on_trial());
+    all.releases.force_stable("crash loop");
+    CHECK_FALSE(all.releases.on_trial());
+    CHECK(Switched(Pin::canary).releases.on_trial());
+}
+
 TEST_CASE("stable that is not ready is not settled") {
     Switched all;
     all.releases.check_stable_with([] { return std::string("no stream to site-b"); });

@@ -22,7 +22,8 @@ void expect(bool holds, const std::string& what) {
 
 /// One child as the reference sees it.
 struct Kid {
-    explicit Kid(ChildSpec of) : spec(std::move(of)), release(spec.release), last_good(spec.last_good) {}
+    explicit Kid(ChildSpec of)
+        : spec(std::move(of)), release(spec.release), on_trial(spec.on_trial), last_good(spec.last_good) {}
 
     ChildSpec spec;
     std::size_t index = 0;
@@ -41,6 +42,7 @@ struct Kid {
     TimePoint begun{};
     TimePoint ready_at{};
     std::string life_release;
+    bool life_on_trial = false;
     bool asked = false; ///< Its end is wanted: it is no death.
     bool told_stop = false;
     TimePoint stop_told_at{};
@@ -50,6 +52,7 @@ struct Kid {
     bool stuck = false;
 
     std::string release;
+    bool on_trial = false;
     std::string last_good;
     std::vector<TimePoint> deaths; ///< All on the release at its time that are not forgiven.
     std::uint64_t restarts = 0;
@@ -123,6 +126,7 @@ class World {
             child.poison = maybe_loop();
             child.roll_back = maybe_loop();
             if (random_.below(2) == 0) child.release = "r0";
+            child.on_trial = random_.below(2) == 0;
             if (random_.below(3) == 0) child.last_good = "good";
             if (random_.below(12) == 0) child.quarantine = "before";
         }
@@ -237,8 +241,10 @@ class World {
 
     void new_release(Kid& kid) {
         kid.release = "r" + std::to_string(random_.below(4));
+        kid.on_trial = random_.below(2) == 0;
+        if (kid.life_release == kid.release) kid.life_on_trial = kid.on_trial;
         forgive(kid);
-        feed(NewRelease{kid.spec.id, kid.release});
+        feed(NewRelease{kid.spec.id, kid.release, kid.on_trial});
     }
 
     void command() {
@@ -329,8 +335,8 @@ class World {
     void ended(Kid& kid, Exit told) {
         const bool asked = kid.asked;
         const Exit exit = kid.told_kill ? Exit::abnormal : told; // a kill is never a normal end
-        if (kid.ready() && now_ - kid.ready_at >= kid.spec.backoff.reset_after && !kid.life_release.empty())
-            kid.last_good = kid.life_release;
+        const bool calm = kid.ready() && now_ - kid.ready_at >= kid.spec.backoff.reset_after;
+        if (calm && !kid.life_release.empty() && !kid.life_on_trial) kid.last_good = kid.life_release;
         kid.life = Kid::Life::none;
         kid.asked = kid.told_stop = kid.told_kill = kid.operator_kills = kid.stuck = false;
         along_.clear();
@@ -363,6 +369,7 @@ class World {
         if (trouble && can_go_back) {
             expect_roll_back_ = true;
             kid.release = kid.last_good;
+            kid.on_trial = false;
             forgive(kid);
             return restart(kid);
         }
@@ -424,6 +431,7 @@ class World {
         kid.not_before.reset();
         kid.incarnation = incarnation;
         kid.life_release = release;
+        kid.life_on_trial = kid.on_trial;
         kid.begun = now_;
         kid.taken_along = false;
     }
@@ -612,7 +620,8 @@ class World {
         expect(status.state == expected, kid.spec.id + " is called " + std::string(to_string(status.state)));
         expect(status.quarantine.empty() != kid.quarantined, "the quarantine is not shown");
         expect(status.incarnation == kid.incarnation && status.restarts == kid.restarts, "it is shown wrong");
-        expect(status.release == kid.release && status.last_good == kid.last_good,
+        expect(status.release == kid.release && status.on_trial == kid.on_trial &&
+                   status.last_good == kid.last_good,
                "its release is shown wrong");
     }
 

@@ -346,6 +346,34 @@ TEST_CASE("a child that crash-loops on a new release is started on its last good
     }
 }
 
+TEST_CASE("a release on trial becomes no last good one, however long it runs, until its trial is over") {
+    auto spec = kOne;
+    spec.children[1].release = "r2";
+    spec.children[1].on_trial = true;
+    spec.children[1].last_good = "r1";
+    spec.children[1].roll_back = CrashLoop{3, 60s};
+    Rig rig(spec);
+    rig.play("begin, wait 20s, restart b, wait 20s, restart b");
+    CHECK(rig.child("b").last_good == "r1");
+    SECTION("so a later crash loop goes back") {
+        CHECK(rig.play("crash b, crash b, crash b") ==
+              "start b, start b, roll back b from r2 to r1, start b");
+        CHECK_FALSE(rig.child("b").on_trial);
+    }
+    SECTION("a life that begins on trial and outlives it proves the release") {
+        rig.feed(NewRelease{"b", "r2", false});
+        rig.play("wait 20s, restart b");
+        CHECK(rig.child("b").last_good == "r2");
+    }
+    SECTION("a life of the release before it proves that one") {
+        rig.feed(NewRelease{"b", "r0", false});
+        rig.play("restart b");
+        rig.feed(NewRelease{"b", "r2", true});
+        rig.play("wait 20s, restart b");
+        CHECK(rig.child("b").last_good == "r0");
+    }
+}
+
 TEST_CASE("a poisoned child with a good release to go back to is rolled back, not quarantined") {
     auto spec = kOne;
     spec.children[0].release = "r2";
