@@ -55,10 +55,8 @@ Selection select_for(Encoding& work, bool canary) {
     return select(measure(raw), work.link_mbps, work.history);
 }
 
-/// On a worker. Only stable touches the stream's history.
-void encode_block(Encoding& work) {
-    const Hash256 hash = crypto::sha256(*work.request.raw);
-    if (work.lease.revoked()) work.lease.move_to_stable();
+/// Only stable touches the stream's history.
+void encode_once(Encoding& work, const Hash256& hash) {
     const auto release = work.lease.release();
     const bool canary = release == release::Release::canary;
     const auto begin = std::chrono::steady_clock::now();
@@ -78,6 +76,22 @@ void encode_block(Encoding& work) {
         work.history.record(block->raw_bytes, static_cast<std::uint32_t>(block->bytes->size()));
     work.lease.finished(took, block->raw_bytes, cost_us(took, block->bytes->size(), work.link_mbps));
     work.result = BlockEncoded{std::move(*block), std::string(selection.reason), release};
+}
+
+/// What the canary fails at is one error of its own; stable does the block, and no client notices.
+void leave_to_stable(Encoding& work) {
+    work.lease.failed();
+    work.lease = {};
+}
+
+/// On a worker.
+void encode_block(Encoding& work) {
+    const Hash256 hash = crypto::sha256(*work.request.raw);
+    if (work.lease.revoked()) work.lease.move_to_stable();
+    encode_once(work, hash);
+    if (work.result || work.lease.release() == release::Release::stable) return;
+    leave_to_stable(work);
+    encode_once(work, hash);
 }
 
 /// The canary's choice for a block that stable has answered already.
@@ -138,12 +152,9 @@ class CompressionActor final : public actor::Actor {
         if (options_.canary_faults == nullptr || work->lease.release() == release::Release::stable)
             return queue(work, ticket);
         const auto strike = options_.canary_faults->strike("selector");
-        if (strike.error || strike.crash) work->lease.failed();
+        if (strike.error || strike.crash) leave_to_stable(*work);
         if (strike.crash) throw std::runtime_error("injected fault: the canary release crashes");
-        if (strike.error)
-            return refuse(ticket,
-                          {Errc::unavailable, "injected fault: the canary release fails", "try again"});
-        if (strike.latency == Duration::zero()) return queue(work, ticket);
+        if (strike.error || strike.latency == Duration::zero()) return queue(work, ticket);
         work->delayed = strike.latency;
         after(strike.latency, [this, work, ticket] { queue(work, ticket); }); // holds no worker up
     }

@@ -148,6 +148,23 @@ TEST_CASE_METHOD(ReleaseRig,
     CHECK(selector->report().total[1].cost_us > 0);
 }
 
+TEST_CASE_METHOD(ReleaseRig,
+                 "a block that the canary selector fails at is one error of its own, and no client's") {
+    selector->obey({100, false, false, Duration(60s)});
+    const auto id = faults.add({"selector", 100, {.error = true}});
+    require_ok(begin("w"));
+    const auto receipt = ask(seal_of("w", put_all("w", 3)));
+    require_ok(receipt);
+    CHECK(receipt->releases == "manager=stable, selector=stable");
+    CHECK(selector->report().total[1].requests == 3);
+    CHECK(selector->report().total[1].errors == 3);
+    CHECK(selector->report().total[0].requests == 0); // it is not judged by the canary's blocks
+    CHECK(selector->canary_in_flight() == 0);
+    faults.remove(id);
+    require_ok(begin("x"));
+    CHECK(ask(seal_of("x", put_all("x", 1)))->releases == "manager=stable, selector=canary");
+}
+
 TEST_CASE_METHOD(ReleaseRig, "a shadow is worked out apart and answers nothing") {
     selector->obey({100, true, false, Duration(60s)});
     require_ok(begin("w"));
