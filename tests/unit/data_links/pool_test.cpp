@@ -86,3 +86,40 @@ TEST_CASE("a full queue of one pool leaves room in the other") {
     REQUIRE(other.wait_all());
     CHECK(other.failed_with(Errc::resource_exhausted) == 0);
 }
+
+TEST_CASE(
+    "abandoning a pool fails what is under way on it, and leaves its streams and the other pool alone") {
+    Answers canary; // outlive the nodes
+    Answers stable;
+    Pair pair(both_pools());
+    REQUIRE(eventually([&] {
+        return pool_of(pair.a, "b", Pool::one_stream).up &&
+               pool_of(pair.a, "b", Pool::multi_stream).streams == 3;
+    }));
+    pair.b.service.hold();
+    for (std::uint64_t i = 0; i < 20; ++i) // more than the streams may carry: some wait here
+        pair.a.plane->send_block("b", make_block(i, 10'000), "w", in(kPatience), canary.next(),
+                                 Pool::multi_stream);
+    for (std::uint64_t i = 100; i < 102; ++i)
+        pair.a.plane->send_block("b", make_block(i, 10'000), "w", in(kPatience), stable.next(),
+                                 Pool::one_stream);
+    REQUIRE(eventually([&] { return pair.b.service.waiting() > 0; }));
+    CHECK(canary.answered() == 0);
+    pair.a.plane->abandon(Pool::multi_stream);
+    REQUIRE(canary.wait_all());
+    CHECK(canary.failed_with(Errc::cancelled) == 20);
+    CHECK(stable.answered() == 0);
+    pair.b.service.release();
+    REQUIRE(stable.wait_all());
+    CHECK(stable.succeeded() == 2);
+    // What the peer still answers to the abandoned is no offence, and the streams carry what comes next.
+    Answer<void> again;
+    pair.a.plane->send_block("b", make_block(0, 10'000), "w", in(kPatience), again.callback(),
+                             Pool::multi_stream);
+    CHECK(again.wait().has_value());
+    CHECK(pool_of(pair.a, "b", Pool::multi_stream).streams == 3);
+    CHECK(pair.a.status_of("b").bad_frames == 0);
+    CHECK(pair.a.events_named("data_peer_down") == 0);
+    CHECK(canary.each_exactly_once());
+    CHECK(pair.b.service.has(make_block(0, 10'000).hash));
+}
