@@ -74,9 +74,9 @@ ignored.
 
 ## Back-pressure
 429: this client or all of them are over a limit (`manager.requests_per_s`,
-`manager.workloads_in_flight_max`, a full queue). 503: the node, a peer or the lane is away, or the node
-is draining. Both carry `Retry-After` in seconds and are safe to repeat. 504 means that it may still have
-happened: ask `GET /v1/workloads/ID` before repeating.
+`manager.workloads_in_flight_max` and what slow commits leave of it, a full queue). 503: the node, a peer or
+the lane is away, or the node is draining. Both carry `Retry-After` in seconds and are safe to repeat. 504
+means that it may still have happened: ask `GET /v1/workloads/ID` before repeating.
 
 ## What matters, and how long you wait
 Any request may carry two headers; what is malformed is 400.

@@ -2,13 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace dwcp::manager {
 
 namespace {
 
-/// A client is told to come again: a place in a queue here would only hide from him that he is too fast.
-breaker::BulkheadLimits places(const AdmissionLimits& limits) {
-    return {limits.workloads_in_flight_max, 0, {}};
+/// What slow commits leave of the places, so that commits go on and show when they are fast again.
+constexpr std::uint32_t kFloorShare = 8;
+
+breaker::AdaptiveOptions adaptive(const AdmissionLimits& limits) {
+    breaker::AdaptiveOptions options;
+    options.floor = limits.workloads_in_flight_max / kFloorShare;
+    options.ceiling = limits.workloads_in_flight_max;
+    options.target = limits.commit_target;
+    return options;
 }
 
 /// What low priority leaves to others; nothing of a limit too small to be divided.
@@ -24,20 +32,23 @@ std::uint32_t to_ms_rounded_up(Duration duration) {
 
 Admission::Admission(const AdmissionLimits& limits)
     : limits_(limits), bucket_(limits.requests_per_s, limits.requests_burst),
-      bulkhead_("workloads", places(limits)) {}
+      bulkhead_("workloads", limits.workloads_in_flight_max), adaptive_(adaptive(limits)) {}
 
 std::expected<void, Refusal> Admission::admit(TimePoint now, health::Priority priority) {
     const bool low = priority == health::Priority::low;
-    const auto kept = low ? limits_.workloads_in_flight_max / kKeptFromLow : 0;
-    if (kept > 0 && in_flight() >= limits_.workloads_in_flight_max - kept)
+    const auto allowed = in_flight_allowed();
+    const auto kept = low ? allowed / kKeptFromLow : 0;
+    if (kept > 0 && in_flight() >= allowed - kept)
         return std::unexpected(breaker::refuse(RefusalReason::in_flight, kLowRetryAfterMs,
                                                fmt::format("{} workloads are in flight, the last {} places "
                                                            "are not for low priority",
                                                            in_flight(), kept)));
-    if (const auto entered = bulkhead_.enter(0, now); !entered) return std::unexpected(entered.error());
+    if (in_flight() < limits_.workloads_in_flight_max && in_flight() >= allowed)
+        return std::unexpected(adaptive_.admit(in_flight()).error());
+    if (const auto entered = bulkhead_.enter(); !entered) return std::unexpected(entered.error());
     const auto wait = bucket_.take(now, low ? limits_.requests_burst / kKeptFromLow : 0);
     if (!wait) return {};
-    bulkhead_.leave(now);
+    bulkhead_.leave();
     return std::unexpected(breaker::refuse(RefusalReason::rate, to_ms_rounded_up(*wait),
                                            fmt::format("more than {} requests a second after a burst of {}",
                                                        limits_.requests_per_s, limits_.requests_burst)));
@@ -46,10 +57,21 @@ std::expected<void, Refusal> Admission::admit(TimePoint now, health::Priority pr
 void Admission::change_limits(const AdmissionLimits& limits, TimePoint now) {
     if (limits == limits_) return;
     bucket_.change(limits.requests_per_s, limits.requests_burst, now);
-    bulkhead_.change_limits(places(limits));
+    bulkhead_.change_limit(limits.workloads_in_flight_max);
+    // What was held down for the sake of a target that does not matter any more is not.
+    if (limits.commit_target == Duration::zero())
+        adaptive_ = breaker::AdaptiveLimit(adaptive(limits));
+    else
+        adaptive_.change_options(adaptive(limits));
     limits_ = limits;
 }
 
-void Admission::release() { bulkhead_.leave({}); }
+void Admission::committed(Duration took, TimePoint now) {
+    if (limits_.commit_target > Duration::zero()) adaptive_.sample(took, in_flight(), now);
+}
+
+std::uint32_t Admission::in_flight_allowed() const {
+    return std::min(adaptive_.limit(), limits_.workloads_in_flight_max);
+}
 
 } // namespace dwcp::manager

@@ -30,7 +30,7 @@ ManagerActor::ManagerActor(caf::actor_config& config, actor::ActorContext contex
 
 caf::behavior ManagerActor::handlers() {
     // There from the start: a series that appears with its first increment has no rate yet.
-    for (const auto reason : {RefusalReason::rate, RefusalReason::in_flight})
+    for (const auto reason : {RefusalReason::rate, RefusalReason::in_flight, RefusalReason::latency})
         admission_refusals(reason);
     workloads_in(State::open);
     workloads_in(State::sealed);

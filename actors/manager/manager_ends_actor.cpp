@@ -45,7 +45,9 @@ void ManagerActor::finish(const WorkloadId& id, std::uint64_t index) {
     probe_.committed.add();
     log::debug("workload_committed", {{"key", job->record.manifest.key}, {"index", index}},
                {.actor = path(), .trace = id});
-    probe_.seconds.observe(std::chrono::duration<double>(now() - job->sealed_at).count());
+    const auto took = now() - job->sealed_at;
+    probe_.seconds.observe(std::chrono::duration<double>(took).count());
+    if (!job->resumed) admission_.committed(took, now()); // else it began in an earlier life
     job->served_by = job->lease.release();
     count_finished(*job);
     end(id);

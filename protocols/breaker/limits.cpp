@@ -11,12 +11,10 @@ namespace {
 constexpr std::uint64_t kToken =
     1'000'000'000; ///< A token in the bucket's unit: rate * nanoseconds needs no division.
 
-/// Before anything has left a bulkhead: about what a workload of a few MiB takes.
-constexpr std::uint32_t kUnknownRetryAfterMs = 500;
+/// About when a place of a bulkhead in use gets free: what a workload of a few MiB takes.
+constexpr std::uint32_t kPlaceRetryAfterMs = 500;
 /// Nobody is sent away for longer than this by a guess.
 constexpr std::uint32_t kRetryAfterMsMax = 30'000;
-/// Of what leave() is told, the share that the newest has in the moving average is 1 / 8.
-constexpr int kMeanShare = 8;
 /// A step of an adaptive limit wants this many samples: one slow call is no trend.
 constexpr std::uint64_t kSamplesMin = 5;
 
@@ -53,56 +51,18 @@ void TokenBucket::change(std::uint32_t rate_per_s, std::uint32_t burst, TimePoin
     level_ = std::min(level_, capacity_);
 }
 
-std::expected<bool, Refusal> Bulkhead::enter(Id id, TimePoint now) {
-    // Those that wait come first, also when a limit was raised meanwhile.
-    if (running_ < limits_.running_max && queue_.empty()) {
-        ++running_;
-        return true;
-    }
-    if (queue_.size() < limits_.queue_max) {
-        queue_.push_back({id, now});
-        return false;
-    }
-    if (limits_.queue_max == 0) {
+std::expected<void, Refusal> Bulkhead::enter() {
+    if (running_ >= running_max_) {
         return std::unexpected(
-            refuse(RefusalReason::in_flight, retry_after_ms(),
-                   fmt::format("{} {} are in flight, allowed are {}", running_, what_, limits_.running_max)));
+            refuse(RefusalReason::in_flight, kPlaceRetryAfterMs,
+                   fmt::format("{} {} are in flight, allowed are {}", running_, what_, running_max_)));
     }
-    return std::unexpected(
-        refuse(RefusalReason::queue_full, retry_after_ms(),
-               fmt::format("{} {} are in flight and {} wait, allowed are {} and {}", running_, what_,
-                           queue_.size(), limits_.running_max, limits_.queue_max)));
+    ++running_;
+    return {};
 }
 
-Bulkhead::Turn Bulkhead::leave(TimePoint now, Duration took) {
-    Turn turn;
-    if (running_ == 0) return turn; // one leave too many must not wrap to a bulkhead that is full for ever
-    --running_;
-    if (took > Duration::zero())
-        mean_took_ = mean_took_ == Duration::zero() ? took : mean_took_ + (took - mean_took_) / kMeanShare;
-    while (!queue_.empty() && running_ < limits_.running_max) {
-        const Waiting first = queue_.front();
-        queue_.pop_front();
-        if (now - first.since > limits_.queue_time_max) {
-            turn.expired.push_back(first.id);
-            continue;
-        }
-        ++running_;
-        turn.next = first.id;
-        break;
-    }
-    return turn;
-}
-
-void Bulkhead::withdraw(Id id) {
-    std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.id == id; });
-}
-
-std::uint32_t Bulkhead::retry_after_ms() const {
-    if (mean_took_ == Duration::zero()) return kUnknownRetryAfterMs;
-    const auto turns = queue_.size() / std::max(limits_.running_max, 1U) + 1;
-    const auto wait = std::chrono::ceil<milliseconds>(mean_took_).count() * static_cast<std::int64_t>(turns);
-    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 1, kRetryAfterMsMax));
+void Bulkhead::leave() {
+    if (running_ > 0) --running_; // one too many must not wrap to a bulkhead that is full for ever
 }
 
 AdaptiveLimit::AdaptiveLimit(const AdaptiveOptions& options)
@@ -111,9 +71,11 @@ AdaptiveLimit::AdaptiveLimit(const AdaptiveOptions& options)
 }
 
 void AdaptiveLimit::change_options(const AdaptiveOptions& options) {
+    const bool held_down = limit_ < options_.ceiling;
     options_ = options;
     options_.floor = std::max(options_.floor, 1U);
     options_.ceiling = std::max(options_.ceiling, options_.floor);
+    if (!held_down) limit_ = options_.ceiling;
     limit_ = std::clamp(limit_, options_.floor, options_.ceiling);
 }
 

@@ -9,12 +9,10 @@
 #include "protocols/breaker/outcome.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace dwcp::breaker {
 
@@ -40,55 +38,28 @@ class TokenBucket {
     std::optional<TimePoint> refilled_at_;
 };
 
-struct BulkheadLimits {
-    std::uint32_t running_max = 1; ///< 0: nothing runs.
-    std::uint32_t queue_max = 0;
-    Duration queue_time_max = milliseconds(1000); ///< Who waited for longer is refused when his turn comes.
-
-    bool operator==(const BulkheadLimits&) const = default;
-};
-
-/// At most `running_max` at a time, and a bounded queue of those that wait, first come first served.
+/// At most `running_max` at a time. Nobody waits here: who is refused is told to come again, since a place in
+/// a queue would only hide that he is too fast.
 class Bulkhead {
   public:
-    using Id = std::uint64_t; ///< The caller's name for one that may have to wait.
+    /// `what` is counted here, for messages: "workloads". 0: nothing runs.
+    Bulkhead(std::string what, std::uint32_t running_max)
+        : what_(std::move(what)), running_max_(running_max) {}
 
-    /// What leave() found: who may run now, and who waited too long.
-    struct Turn {
-        std::optional<Id> next;
-        std::vector<Id> expired; ///< To be refused with RefusalReason::queue_time.
-    };
-
-    /// `what` is counted here, for messages: "workloads".
-    Bulkhead(std::string what, const BulkheadLimits& limits) : what_(std::move(what)), limits_(limits) {}
-
-    /// True: runs, and leaves once. False: waits for its turn.
-    std::expected<bool, Refusal> enter(Id id, TimePoint now);
-    /// One that ran has ended at `now`, after `took`. A leave too many changes nothing.
-    Turn leave(TimePoint now, Duration took = Duration::zero());
-    /// One that waits does not want to any more.
-    void withdraw(Id id);
-    /// Runs already, acknowledged in an earlier life: bypasses the limits, and leaves as any other.
+    std::expected<void, Refusal> enter();
+    /// One that ran has ended. A leave too many changes nothing.
+    void leave();
+    /// Runs already, acknowledged in an earlier life: bypasses the limit, and leaves as any other.
     void resume(std::uint32_t count) { running_ += count; }
-    /// Other limits from now on; those that run or wait stay.
-    void change_limits(const BulkheadLimits& limits) { limits_ = limits; }
+    /// Another limit from now on; those that run stay.
+    void change_limit(std::uint32_t running_max) { running_max_ = running_max; }
 
-    const BulkheadLimits& limits() const { return limits_; }
     std::uint32_t running() const { return running_; }
-    std::size_t waiting() const { return queue_.size(); }
 
   private:
-    struct Waiting {
-        Id id;
-        TimePoint since;
-    };
-    std::uint32_t retry_after_ms() const;
-
     std::string what_;
-    BulkheadLimits limits_;
+    std::uint32_t running_max_;
     std::uint32_t running_ = 0;
-    std::deque<Waiting> queue_;
-    Duration mean_took_{}; ///< Moving average of what leave() was told; zero: nothing was.
 };
 
 struct AdaptiveOptions {
@@ -112,6 +83,7 @@ class AdaptiveLimit {
     void sample(Duration took, std::uint32_t used, TimePoint now);
     /// Refuses if `used` has reached the limit.
     std::expected<void, Refusal> admit(std::uint32_t used) const;
+    /// Other options from now on. A limit that nothing holds down follows the ceiling.
     void change_options(const AdaptiveOptions& options);
 
     std::uint32_t limit() const { return limit_; }

@@ -47,14 +47,8 @@ std::string_view to_string(RefusalReason reason) {
         return "rate";
     case RefusalReason::in_flight:
         return "in_flight";
-    case RefusalReason::queue_full:
-        return "queue_full";
-    case RefusalReason::queue_time:
-        return "queue_time";
     case RefusalReason::latency:
         return "latency";
-    case RefusalReason::open_breaker:
-        return "open_breaker";
     }
     return "unknown";
 }

@@ -23,20 +23,17 @@ std::string_view to_string(Outcome outcome);
 
 /// Why something was refused before it was tried. The names are metric labels.
 enum class RefusalReason : std::uint8_t {
-    rate,         ///< A token bucket is empty.
-    in_flight,    ///< A bulkhead is full and has no queue.
-    queue_full,   ///< A bulkhead and its queue are full.
-    queue_time,   ///< Waited in a bulkhead's queue for too long.
-    latency,      ///< An adaptive limit is reached: more would make all of it slow.
-    open_breaker, ///< The breaker of the peer's operation is open.
+    rate,      ///< A token bucket is empty.
+    in_flight, ///< A bulkhead is full.
+    latency,   ///< An adaptive limit is reached: more would make all of it slow.
 };
 
 std::string_view to_string(RefusalReason reason);
 
 struct Refusal {
     RefusalReason reason;
-    std::uint32_t retry_after_ms; ///< At least 1. Exact for the rate and the breaker, else a hint, as nobody
-                                  ///< knows who ends when.
+    std::uint32_t retry_after_ms; ///< At least 1. Exact for the rate, else a hint, as nobody knows who
+                                  ///< ends when.
     Error error;                  ///< Its remedy names the same delay.
 };
 

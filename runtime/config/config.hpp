@@ -102,6 +102,7 @@ struct NodeConfig {
     std::uint32_t requests_per_s = 0;
     std::uint32_t requests_burst = 0;
     std::uint32_t workloads_in_flight_max = 0;
+    std::uint32_t commit_target_ms = 0; ///< 0: it does not matter.
     std::uint32_t replicas_default = 0;
     std::uint64_t object_bytes_max = 0;
     std::uint32_t uploads_open_max = 0;

@@ -198,6 +198,9 @@ Table systems() {
                     "Requests that may come at once after a quiet time.")),
         live(number("manager.workloads_in_flight_max", &C::workloads_in_flight_max, 256, "workloads",
                     {1, 65'536}, "Workloads under way at once; more are refused as too many.")),
+        live(number("manager.commit_target_ms", &C::commit_target_ms, 5'000, "ms", {0, 600'000},
+                    "Time from a workload's seal to its receipt: while most take longer, fewer may be under "
+                    "way, down to an eighth of manager.workloads_in_flight_max; 0: it does not matter.")),
         text("manager.release", &C::manager_release, "ramp", Choice{{"stable", "canary", "ramp"}},
              "Which release ships blocks: stable uses one stream to a peer, canary data.streams_min to "
              "data.streams_max; ramp: stable, until a rollout says else."),

@@ -162,7 +162,7 @@ Factory manager(const TreeServices& services, std::uint32_t instance) {
         const auto now = live.get();
         return {share_of(now->requests_per_s, now->manager_instances),
                 share_of(now->requests_burst, now->manager_instances),
-                share_of(now->workloads_in_flight_max, now->manager_instances)};
+                share_of(now->workloads_in_flight_max, now->manager_instances), ms(now->commit_target_ms)};
     };
     options.admission = options.admission_now();
     return [services, options](actor::ActorContext context) {

@@ -143,3 +143,47 @@ TEST_CASE("a burst of one token serves low priority, too") {
     Admission admission({1, 1, 1});
     CHECK(admission.admit(kStart, health::Priority::low));
 }
+
+namespace {
+
+/// Ten commits a second of `took` each, for so many seconds, all places in use.
+void commit_for(Admission& admission, int seconds, Duration took, TimePoint& now) {
+    for (int i = 0; i < seconds * 10; ++i, now += 100ms)
+        admission.committed(took, now);
+}
+
+} // namespace
+
+TEST_CASE("while commits are slow fewer workloads are admitted, and all again when they are fast") {
+    Admission admission({100'000, 100'000, 80, 1s});
+    TimePoint now = kStart;
+    admission.resume(70);
+    commit_for(admission, 3, 2s, now);
+    CHECK(admission.in_flight_allowed() < 70);
+    const auto refused = admission.admit(now);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == RefusalReason::latency);
+    CHECK(refused.error().error.code == Errc::resource_exhausted);
+    CHECK(admission.in_flight() == 70); // what was admitted goes on
+    commit_for(admission, 60, 2s, now);
+    CHECK(admission.in_flight_allowed() == 10); // an eighth always comes in
+    commit_for(admission, 120, 10ms, now);
+    CHECK(admission.in_flight_allowed() == 80);
+    CHECK(admission.admit(now));
+}
+
+TEST_CASE("how long commits take does not matter without a target, and no more when it is taken away") {
+    Admission careless({100'000, 100'000, 80});
+    TimePoint now = kStart;
+    careless.resume(70);
+    commit_for(careless, 60, 10s, now);
+    CHECK(careless.in_flight_allowed() == 80);
+
+    Admission careful({100'000, 100'000, 80, 1s});
+    careful.resume(70);
+    commit_for(careful, 60, 10s, now);
+    REQUIRE(careful.in_flight_allowed() < 70);
+    careful.change_limits({100'000, 100'000, 80}, now);
+    CHECK(careful.in_flight_allowed() == 80);
+    CHECK(careful.admit(now));
+}

@@ -87,43 +87,36 @@ TEST_CASE("no window sees more than rate times its length plus burst, and waitin
     }
 }
 
-TEST_CASE("a bulkhead runs so many and lets a bounded number wait, first come first served") {
-    Bulkhead bulkhead("calls", {2, 2, 10s});
-    CHECK(bulkhead.enter(1, kStart) == true);
-    CHECK(bulkhead.enter(2, kStart) == true);
-    CHECK(bulkhead.enter(3, kStart) == false);
-    CHECK(bulkhead.enter(4, kStart) == false);
-    const auto refused = bulkhead.enter(5, kStart);
+TEST_CASE("a bulkhead runs so many, and refuses more with a reason") {
+    Bulkhead bulkhead("calls", 2);
+    CHECK(bulkhead.enter());
+    CHECK(bulkhead.enter());
+    const auto refused = bulkhead.enter();
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().reason == RefusalReason::queue_full);
+    CHECK(refused.error().reason == RefusalReason::in_flight);
     CHECK(refused.error().error.code == Errc::resource_exhausted);
-    CHECK(refused.error().error.message == "2 calls are in flight and 2 wait, allowed are 2 and 2");
-    CHECK(refused.error().retry_after_ms >= 1);
-    CHECK(bulkhead.leave(kStart).next == 3);
-    bulkhead.withdraw(4);
-    CHECK_FALSE(bulkhead.leave(kStart).next);
-    CHECK(bulkhead.running() == 1);
+    CHECK(refused.error().error.message == "2 calls are in flight, allowed are 2");
+    CHECK(refused.error().retry_after_ms == 500);
+    bulkhead.leave();
+    CHECK(bulkhead.enter());
+    CHECK(bulkhead.running() == 2);
 }
 
-TEST_CASE("who waited too long is refused instead of run") {
-    Bulkhead bulkhead("calls", {1, 3, 100ms});
-    REQUIRE(bulkhead.enter(1, kStart) == true);
-    REQUIRE(bulkhead.enter(2, kStart) == false);
-    REQUIRE(bulkhead.enter(3, kStart + 50ms) == false);
-    const auto turn = bulkhead.leave(kStart + 120ms);
-    CHECK(turn.expired == std::vector<Bulkhead::Id>{2});
-    CHECK(turn.next == 3);
-    CHECK(bulkhead.running() == 1);
-}
-
-TEST_CASE("how long to stay away follows from how long calls take") {
-    Bulkhead bulkhead("calls", {1, 0, {}});
-    REQUIRE(bulkhead.enter(1, kStart));
-    CHECK(bulkhead.enter(2, kStart).error().retry_after_ms == 500); // nothing is known yet
-    bulkhead.leave(kStart, 40ms);
-    REQUIRE(bulkhead.enter(3, kStart));
-    CHECK(bulkhead.enter(4, kStart).error().retry_after_ms == 40);
-    CHECK(bulkhead.enter(4, kStart).error().reason == RefusalReason::in_flight);
+TEST_CASE("an adaptive limit that nothing holds down follows its ceiling, one that is held down does not") {
+    AdaptiveOptions options{.floor = 1, .ceiling = 10, .target = 100ms, .every = 1s, .decrease_pct = 50};
+    AdaptiveLimit limit(options);
+    options.ceiling = 100;
+    limit.change_options(options);
+    CHECK(limit.limit() == 100);
+    for (int i = 0; i < 10; ++i)
+        limit.sample(1s, 60, kStart + i * 200ms);
+    REQUIRE(limit.limit() == 50);
+    options.ceiling = 1000;
+    limit.change_options(options);
+    CHECK(limit.limit() == 50);
+    options.ceiling = 20;
+    limit.change_options(options);
+    CHECK(limit.limit() == 20);
 }
 
 TEST_CASE("an adaptive limit falls while calls are slow, no further than its floor, and comes back") {
