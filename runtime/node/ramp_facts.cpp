@@ -23,6 +23,11 @@ constexpr std::array<std::string_view, 5> kCriticalEvents{"actor_given_up", "sup
                                                           "store_failed"};
 /// Events that prove that somebody tampered with this node.
 constexpr std::array<std::string_view, 1> kSecurityEvents{"audit_broken"};
+/// Why a control frame of a peer was dropped without anybody's ill will: what a node that stalled or started
+/// again, or its peer, still sends in a session that is gone.
+constexpr std::array<std::string_view, 3> kHarmlessFrames{"no_session", "stale_incarnation", "refused"};
+/// Whom frames are attributed to that no peer sent: anybody who reaches the port.
+constexpr std::string_view kStranger = "unknown";
 /// Frames of this reason are blocks that were damaged on their way.
 constexpr std::string_view kDamagedFrame = "bad_checksum";
 /// The event of a block that arrived whole and is not what its address says.
@@ -66,6 +71,10 @@ std::string family_of(std::string_view series) {
     for (const std::string_view suffix : {"_bucket", "_count", "_sum"})
         if (series.ends_with(suffix)) return std::string(series.substr(0, series.size() - suffix.size()));
     return std::string(series);
+}
+
+bool is_breach(std::string_view peer, std::string_view reason) {
+    return peer != kStranger && !is_one_of(kHarmlessFrames, reason);
 }
 
 RampFacts::RampFacts(RampFactsSources sources, ramp::FactsWindow& window)
@@ -133,7 +142,9 @@ void RampFacts::count(ramp::Facts& facts) const {
         if (family == "dwcp_store_corruptions_total") facts.corruptions += value;
         if (family == "dwcp_data_bad_frames_total" && label_of(sample, "reason") == kDamagedFrame)
             facts.corruptions += value;
-        if (family == "dwcp_control_bad_frames_total") facts.security_breaches += value;
+        if (family == "dwcp_control_bad_frames_total" &&
+            is_breach(label_of(sample, "peer"), label_of(sample, "reason")))
+            facts.security_breaches += value;
         if (family != "dwcp_events_total") continue;
         const std::string event = label_of(sample, "event");
         if (is_one_of(kCriticalEvents, event)) facts.critical_incidents += value;

@@ -58,4 +58,7 @@ class RampFacts {
 /// "dwcp_up" of "dwcp_up_bucket", as far as a registry is concerned: the name of the series' family.
 std::string family_of(std::string_view series);
 
+/// Whether a dropped control frame (labels of dwcp_control_bad_frames_total) proves that somebody forges.
+bool is_breach(std::string_view peer, std::string_view reason);
+
 } // namespace dwcp::node
