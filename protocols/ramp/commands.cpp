@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace dwcp::ramp {
 namespace {
@@ -21,9 +20,7 @@ std::unexpected<Error> refuse(std::string message, std::string remedy) {
 
 bool is_in_stage(Phase phase) { return phase == Phase::soaking || phase == Phase::gate; }
 
-/// Roles as runtime/identity orders them; each includes those before it.
 int rank_of(std::string_view role) {
-    static constexpr std::array<std::string_view, 4> kRoles{"viewer", "writer", "operator", "admin"};
     const auto found = std::ranges::find(kRoles, role);
     return found == kRoles.end() ? -1 : static_cast<int>(found - kRoles.begin());
 }

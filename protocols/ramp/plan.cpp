@@ -83,6 +83,8 @@ void check_steps(const Plan& plan, Problems& problems) {
         problems.unless(is_name(step.name), place, "name must be of a-z, 0-9 and '-'");
         problems.unless(names.insert(step.name).second, place, "name is taken by another step");
         problems.unless(step.title.size() <= kNameBytesMax, place, "title is too long");
+        problems.unless(step.approval.empty() || std::ranges::find(kRoles, step.approval) != kRoles.end(),
+                        place, "approval is no role; one of viewer, writer, operator, admin");
         check_targets(step, place, problems);
         check_stages(plan, step, place, reached, problems);
     }

@@ -12,13 +12,17 @@
 #include "protocols/base/result.hpp"
 #include "protocols/ramp/measure.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dwcp::ramp {
 
 inline constexpr std::uint64_t kRealDayMs = 86'400'000;
+/// Roles as runtime/identity orders them; each includes those before it.
+inline constexpr std::array<std::string_view, 4> kRoles{"viewer", "writer", "operator", "admin"};
 
 /// What a criterion looks at.
 enum class Check : std::uint8_t {

@@ -173,6 +173,9 @@ TEST_CASE("a plan that makes no sense is refused") {
               .find("includes itself") != std::string::npos);
     CHECK(problem_of(with(kSmall, "limit = 0.01\n", "limit = nan\n")).find("a number from 0 up") !=
           std::string::npos);
+    // Nobody has that role: the step would wait for ever.
+    CHECK(problem_of(with(kSmall, "name = \"one\"\n", "name = \"one\"\napproval = \"boss\"\n"))
+              .find("approval is no role") != std::string::npos);
 }
 
 TEST_CASE("a gate that includes others replaces their criteria of the same name") {
