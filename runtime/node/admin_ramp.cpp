@@ -21,6 +21,8 @@ using ramp::Command;
 
 /// A command waits for its record, and maybe for a takeover before it.
 constexpr Duration kCommandLimit = std::chrono::seconds(16);
+/// Whoever asks how the ramp stands has an answer within a second: its host's, or what this node knows.
+constexpr Duration kQuestionLimit = std::chrono::milliseconds(800);
 constexpr std::uint64_t kHistoryDefault = 200;
 constexpr std::uint64_t kHistoryMax = 5000;
 constexpr std::size_t kReadAtOnce = 1000;
@@ -41,9 +43,11 @@ class RampVerbs {
 
   private:
     const AdminServices& services() const { return admin_.services(); }
-    Result<ramp::RampView> view() const;
+    Result<ramp::RampView> view(Duration limit = kAskDeadline) const;
     bool is_up(const NodeName& node) const;
-    std::optional<Result<json>> forwarded(const AdminCall& call, const ramp::RampView& view) const;
+    std::optional<Result<json>> forwarded(const AdminCall& call, const ramp::RampView& view,
+                                          Duration limit = kCommandLimit) const;
+    Result<json> answered(const AdminCall& call, json (*answer)(const ramp::RampView&)) const;
     Result<std::string> plan_text(const json& args) const;
     Result<ramp::Plan> plan_of(const json& args, const std::string& text) const;
     Result<Command> command_of(const AdminCall& call, Command::Verb verb, const ramp::State& state) const;
@@ -54,9 +58,9 @@ class RampVerbs {
     RampNode& ramp_;
 };
 
-Result<ramp::RampView> RampVerbs::view() const {
+Result<ramp::RampView> RampVerbs::view(Duration limit) const {
     const auto answer = actor::call(services().system, services().resolver, "ramp/0", ramp::QueryRamp{},
-                                    std::chrono::steady_clock::now() + kAskDeadline);
+                                    std::chrono::steady_clock::now() + limit);
     if (!answer) return std::unexpected(answer.error());
     return **answer;
 }
@@ -68,33 +72,37 @@ bool RampVerbs::is_up(const NodeName& node) const {
 
 /// The host's answer, if the host is another node that is heard of. Where it is not, this node takes the ramp
 /// over for a command: whoever wants to roll back does not wait for a silent host.
-std::optional<Result<json>> RampVerbs::forwarded(const AdminCall& call, const ramp::RampView& view) const {
+std::optional<Result<json>> RampVerbs::forwarded(const AdminCall& call, const ramp::RampView& view,
+                                                 Duration limit) const {
     const NodeName& host = view.state.host;
     if (view.is_host || host.empty() || host == services().identity.name || !is_up(host)) return std::nullopt;
     if (!view.host_heard) return std::nullopt;
     if (flag_of(call.args, kForwarded)) return std::nullopt;
     AdminCall there = call;
     there.args[kForwarded] = true;
-    return admin_.forward(host, std::move(there), kCommandLimit);
+    return admin_.forward(host, std::move(there), limit);
 }
 
 // --- questions
 
-Result<json> RampVerbs::status(const AdminCall& call) const {
-    const auto seen = view();
+/// The host's answer, or this node's own if that one is slow or gone.
+Result<json> RampVerbs::answered(const AdminCall& call, json (*answer)(const ramp::RampView&)) const {
+    const auto until = std::chrono::steady_clock::now() + kQuestionLimit;
+    const auto seen = view(kQuestionLimit);
     if (!seen) return std::unexpected(seen.error());
-    if (auto there = forwarded(call, *seen); there && *there) return std::move(*there);
-    json answer = ramp::status_json(*seen);
-    answer["node"] = services().identity.name;
+    const Duration left = until - std::chrono::steady_clock::now();
+    if (left > Duration::zero())
+        if (auto there = forwarded(call, *seen, left); there && *there) return std::move(*there);
+    return answer(*seen);
+}
+
+Result<json> RampVerbs::status(const AdminCall& call) const {
+    auto answer = answered(call, ramp::status_json);
+    if (answer && !answer->contains("node")) (*answer)["node"] = services().identity.name;
     return answer;
 }
 
-Result<json> RampVerbs::explain(const AdminCall& call) const {
-    const auto seen = view();
-    if (!seen) return std::unexpected(seen.error());
-    if (auto there = forwarded(call, *seen); there && *there) return std::move(*there);
-    return ramp::explain_json(*seen);
-}
+Result<json> RampVerbs::explain(const AdminCall& call) const { return answered(call, ramp::explain_json); }
 
 /// The text of `plan`, or of the file that the configuration names.
 Result<std::string> RampVerbs::plan_text(const json& args) const {
@@ -114,6 +122,9 @@ Result<ramp::Plan> RampVerbs::plan_of(const json& args, const std::string& text)
     if (day.empty()) return plan->scaled(plan->day_ms);
     const auto day_ms = parse_span_ms(day);
     if (!day_ms) return std::unexpected(day_ms.error());
+    if (*day_ms > ramp::kRealDayMs)
+        return fail(Errc::invalid_argument, "a day of " + day + " is longer than 24 h",
+                    "give a shorter one, or none");
     return plan->scaled(*day_ms);
 }
 
@@ -191,7 +202,11 @@ Result<Command> RampVerbs::command_of(const AdminCall& call, Command::Verb verb,
     command.by = {call.by.name, std::string(to_string(call.by.role)), text_of(call.args, "reason")};
     command.subject = text_of(call.args, "subject");
     if (verb == Command::Verb::promote && flag_of(call.args, "full")) command.subject = "full";
-    command.on = text_of(call.args, "state") != "off";
+    const std::string state_wanted = text_of(call.args, "state");
+    if (!state_wanted.empty() && state_wanted != "on" && state_wanted != "off")
+        return fail(Errc::invalid_argument, "'" + state_wanted + "' is no state of the kill switch",
+                    "say on or off; on without");
+    command.on = state_wanted != "off";
     if (const auto lasts = text_of(call.args, "lasts"); !lasts.empty()) {
         const auto span = parse_span_ms(lasts);
         if (!span) return std::unexpected(span.error());

@@ -409,5 +409,27 @@ TEST_CASE("who may only look at a ramp cannot move it, and an override needs a r
     const auto planned = a.tell("/v1/ramp/start", {{"plan", kPlan}, {"day", "1h"}, {"dry_run", true}});
     REQUIRE(planned.ok());
     CHECK(planned.json["steps"].size() == 2);
+    // A dry run refuses what a start would, and who mistypes the kill switch's state has not thrown it.
+    for (const bool dry_run : {true, false})
+        CHECK(a.tell("/v1/ramp/start", {{"plan", kPlan}, {"day", "25h"}, {"dry_run", dry_run}}).status ==
+              400);
+    for (const char* state : {"OFF", "of", "true"})
+        CHECK(a.tell("/v1/ramp/kill-switch", {{"state", state}, {"reason", "x"}}).status == 400);
     CHECK(a.history().empty());
+}
+
+TEST_CASE("a node that cannot ask the host says by itself how the ramp stands") {
+    auto cluster = small_cluster();
+    Operator a(*cluster, 0);
+    Operator b(*cluster, 1);
+    REQUIRE(b.tell("/v1/ramp/start", start_of("1h")).ok());
+    REQUIRE(eventually(20s, [&] { return a.ask("/v1/ramp").value("node", "") == "site-b"; }));
+    REQUIRE(a.reaches("soaking"));
+    REQUIRE(a.tell("/v1/chaos/delay",
+                   {{"peer", "site-b"}, {"milliseconds", 10'000}, {"seconds", 60}, {"reason", "a drill"}})
+                .ok());
+    const json status = a.ask("/v1/ramp");
+    CHECK(status.value("node", "") == "site-a");
+    CHECK(status.value("phase", "") == "soaking");
+    CHECK(status.value("host", "") == "site-b");
 }
