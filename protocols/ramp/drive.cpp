@@ -319,7 +319,8 @@ void Ramp::drive_review(UnixMillis now_ms, Effects& effects) {
 }
 
 void Ramp::drive_rolling_back(UnixMillis now_ms, Effects& effects) {
-    if (!has_fresh_look(now_ms) || look_->at_ms < state_.phase_since_ms || look_->nodes.empty()) return;
+    // That it was made under this rollback is said by the numbers in the reports; a wall clock may step back.
+    if (!has_fresh_look(now_ms) || look_->nodes.empty()) return;
     const auto open = still_open();
     if (!open.empty()) return;
     UnixMillis last_canary_ms = 0;
@@ -328,8 +329,9 @@ void Ramp::drive_rolling_back(UnixMillis now_ms, Effects& effects) {
             last_canary_ms = std::max(last_canary_ms, entry.second.canary_last_ms);
     }
     Record record = blank(state_.ends_as_aborted ? Kind::aborted : Kind::rolled_back, now_ms);
-    record.reason = fmt::format("restored {} on {} nodes, drained and verified {} ms after it began",
-                                restored(*look_), look_->nodes.size(), now_ms - state_.phase_since_ms);
+    record.reason =
+        fmt::format("restored {} on {} nodes, drained and verified {} ms after it began", restored(*look_),
+                    look_->nodes.size(), std::max<UnixMillis>(now_ms - state_.phase_since_ms, 0));
     if (last_canary_ms > state_.phase_since_ms)
         record.reason += fmt::format("; the last canary request came in after {} ms",
                                      last_canary_ms - state_.phase_since_ms);

@@ -373,6 +373,21 @@ TEST_CASE("a rollback is verified only when every node says that stable is ready
     s.until(Phase::rolled_back);
 }
 
+TEST_CASE("a rollback is verified although the host's clock was set back since it began") {
+    Host s;
+    s.start();
+    s.until(Phase::soaking);
+    s.silent = "b";
+    REQUIRE(s.ask(Verb::rollback).has_value());
+    s.tick();
+    REQUIRE(s.ramp.state().phase == Phase::rolling_back);
+    s.now_ms -= 600'000;
+    s.silent = "";
+    s.tick();
+    CHECK(s.ramp.state().phase == Phase::rolled_back);
+    CHECK(s.ramp.state().reason.find("verified 0 ms after") != std::string::npos);
+}
+
 TEST_CASE("abort with nothing under way does nothing and says so") {
     Host s;
     const auto written = s.journal.size();
