@@ -28,6 +28,14 @@ audit::Attempt attempt_of(const gateway::AdminCall& call) {
             .dry_run = flag_of(call.args, "dry_run")};
 }
 
+/// What runs although its record cannot be written before it. A fault that fills the disk leaves no room for
+/// the record of its own end; and a full disk must not keep the canary in traffic: who stopped the ramp and
+/// why stands in the ramp's own journal too, which needs the disks of a quorum and not this one.
+bool waits_for_no_record(const gateway::AdminCall& call) {
+    if (call.verb == "ramp.kill-switch") return text_of(call.args, "state") != "off";
+    return call.verb == "chaos.stop" || call.verb == "ramp.rollback" || call.verb == "ramp.abort";
+}
+
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
 
 } // namespace
@@ -88,8 +96,7 @@ Result<json> Admin::run(const gateway::AdminCall& call) {
 
 Result<json> Admin::run_audited(const gateway::AdminCall& call) {
     auto begun = services_.audit.begin(attempt_of(call));
-    // A fault that fills the disk leaves no room for the record of its own end: that one is written after it.
-    const bool afterwards = !begun && call.verb == "chaos.stop";
+    const bool afterwards = !begun && waits_for_no_record(call);
     if (!begun && !afterwards) return std::unexpected(begun.error());
     auto result = dispatch(call);
     if (afterwards) begun = services_.audit.begin(attempt_of(call));

@@ -3,7 +3,8 @@
 // handler here is answered with Errc::unimplemented.
 //
 // A handler runs on an HTTP worker or on a thread of the control link, with checked arguments and a checked
-// role; a mutating one runs after its audit record was written. Handlers are thread-safe.
+// role; a mutating one runs after its audit record was written (admin.cpp names the few that a full disk must
+// not stop). Handlers are thread-safe.
 #pragma once
 
 #include "actors/gateway/backend.hpp"

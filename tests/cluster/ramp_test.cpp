@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <sys/mount.h>
 
 using namespace dwcp::testing;
 using nlohmann::json;
@@ -391,6 +392,40 @@ TEST_CASE("a command at any node reaches the host, and the kill switch takes eve
     CHECK(a.tell("/v1/ramp/start", start_of()).status == 409);
     CHECK(c.tell("/v1/ramp/kill-switch", {{"state", "off"}, {"reason", "it is over"}}).ok());
     CHECK(a.tell("/v1/ramp/start", start_of()).ok());
+}
+
+TEST_CASE("a full disk of the host keeps nobody from taking the canary out of traffic") {
+    TempDirectory place;
+    const auto disk = place.path() / "disk";
+    std::filesystem::create_directories(disk);
+    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=420m,mode=0700") != 0) {
+        WARN("SKIPPED: needs the right to mount a tmpfs (root)");
+        return;
+    }
+    struct Unmount {
+        std::filesystem::path path;
+        ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
+    } unmount{disk};
+    auto cluster = TestCluster::running(3, [&](auto& configs) {
+        for (auto& config : configs) {
+            config.chaos = true;
+            config.sequencer = "site-c";
+            config.ramp_poll_interval_ms = 200;
+        }
+        configs[0].data_dir = (disk / "data").string();
+    });
+    Operator a(*cluster, 0);
+    Operator b(*cluster, 1);
+    REQUIRE(a.tell("/v1/ramp/start", start_of("1h")).ok());
+    REQUIRE(eventually(20s, [&] { return std::abs(b.weight() - 0.1) < 1e-9; }));
+    REQUIRE(
+        a.tell("/v1/chaos/fill-disk", {{"leave_bytes", 1}, {"seconds", 3600}, {"reason", "a drill"}}).ok());
+    CHECK(a.tell("/v1/ramp/pause", {{"reason", "a test"}}).status == 429); // it has no record
+    // The host's own copy of the journal waits for its disk, and so may the answer; the traffic does not.
+    const auto answer = b.tell("/v1/ramp/rollback", {{"reason", "a test"}});
+    INFO(answer.describe() << answer.body);
+    CHECK(answer.status != 429);
+    CHECK(eventually(20s, [&] { return a.weight() == 0 && b.weight() == 0; }));
 }
 
 TEST_CASE("who may only look at a ramp cannot move it, and an override needs a reason") {
