@@ -17,6 +17,8 @@ namespace {
 
 /// For a submitter that names no deadline.
 constexpr Duration kDefaultDeadline = std::chrono::seconds(5);
+/// Before a life ends whose disk is full: the next one would find it full as well.
+constexpr Duration kFullDiskPause = std::chrono::seconds(5);
 /// A full worker pool is tried again after this.
 constexpr Duration kPoolRetry = milliseconds(5);
 /// A subscriber that takes longer is taken for dead; it subscribes again.
@@ -154,7 +156,8 @@ class LaneActor : public actor::Actor {
     std::map<std::string, Subscriber> subscribers_;
     std::uint64_t last_subscription_ = 0;
     std::optional<TimePoint> armed_;
-    LogIndex counted_ = 0; ///< Committed entries in the counter.
+    LogIndex counted_ = 0;  ///< Committed entries in the counter.
+    bool stopping_ = false; ///< The store failed.
 };
 
 caf::behavior LaneActor::handlers() {
@@ -510,8 +513,12 @@ void LaneActor::enqueue_job(std::function<void()> job) {
 }
 
 void LaneActor::fail_stop(const Error& error) {
+    if (std::exchange(stopping_, true)) return;
     log::error("lane_store_failed", {{"lane", options_.name}, {"why", error.render()}}, {.actor = path()});
-    quit(actor::to_caf(error));
+    // Nothing was acknowledged that is not on disk, and the engine waits for the write that failed: it does
+    // no harm meanwhile. Ends that come slowly are no crash loop, so a lane outlives a disk that is full.
+    if (error.code != Errc::resource_exhausted) return quit(actor::to_caf(error));
+    after(kFullDiskPause, [this, error] { quit(actor::to_caf(error)); });
 }
 
 } // namespace
