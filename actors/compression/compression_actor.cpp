@@ -110,15 +110,19 @@ metrics::Counter encode_errors() {
                             {{"operation", "encode"}});
 }
 
+void count_encoded(CodecChoice codec, double blocks, double raw_bytes, double stored_bytes) {
+    const metrics::Labels labels{{"codec", std::string(to_string(codec))}};
+    metrics::counter("dwcp_compression_blocks_total", "Blocks encoded, by codec.", labels).add(blocks);
+    metrics::counter("dwcp_compression_raw_bytes_total", "Bytes before encoding, by codec.", labels)
+        .add(raw_bytes);
+    metrics::counter("dwcp_compression_stored_bytes_total", "Bytes after encoding, by codec.", labels)
+        .add(stored_bytes);
+}
+
 void count(const Result<BlockEncoded>& result) {
     if (!result) return encode_errors().add();
-    const BlockEncoded& encoded = *result;
-    const metrics::Labels labels{{"codec", std::string(to_string(encoded.block.codec))}};
-    metrics::counter("dwcp_compression_blocks_total", "Blocks encoded, by codec.", labels).add();
-    metrics::counter("dwcp_compression_raw_bytes_total", "Bytes before encoding, by codec.", labels)
-        .add(encoded.block.raw_bytes);
-    metrics::counter("dwcp_compression_stored_bytes_total", "Bytes after encoding, by codec.", labels)
-        .add(static_cast<double>(encoded.block.bytes->size()));
+    const auto& block = result->block;
+    count_encoded(block.codec, 1, block.raw_bytes, static_cast<double>(block.bytes->size()));
 }
 
 class CompressionActor final : public actor::Actor {
@@ -130,6 +134,7 @@ class CompressionActor final : public actor::Actor {
   protected:
     caf::behavior handlers() override {
         encode_errors(); // there from the start, at 0
+        count_encoded({Codec::none, 0}, 0, 0, 0);
         return {on_later<EncodeBlock>([this](const EncodeBlock& request, actor::Ticket ticket) {
                     if (!request.raw || request.raw->empty() || request.raw->size() > kBlockBytes) {
                         refuse(ticket, {Errc::invalid_argument, "a block has 1 to 1048576 bytes", {}});

@@ -55,6 +55,7 @@ json outcome_of(const Result<json>& result) {
 } // namespace
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(store::Store& store, std::string node) {
+    probe(); // its series are there from the start, at 0
     std::unique_ptr<AuditLog> log(new AuditLog(store, std::move(node)));
     if (auto loaded = log->load(); !loaded) return std::unexpected(loaded.error());
     std::vector<std::uint64_t> begun;

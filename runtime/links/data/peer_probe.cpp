@@ -8,13 +8,14 @@ metrics::Counter bytes_counter(const NodeName& peer, const char* direction) {
                             {{"peer", peer}, {"direction", direction}});
 }
 
+metrics::Counter bad_frames(const NodeName& peer, wire::FrameError error) {
+    return metrics::counter("dwcp_data_bad_frames_total", "Frames that were dropped, by peer and reason.",
+                            {{"peer", peer}, {"reason", std::string(wire::to_string(error))}});
+}
+
 } // namespace
 
-void count_bad_frame(const NodeName& peer, wire::FrameError error) {
-    metrics::counter("dwcp_data_bad_frames_total", "Frames that were dropped, by peer and reason.",
-                     {{"peer", peer}, {"reason", std::string(wire::to_string(error))}})
-        .add();
-}
+void count_bad_frame(const NodeName& peer, wire::FrameError error) { bad_frames(peer, error).add(); }
 
 PeerProbe::PeerProbe(const NodeName& peer)
     : peer_(peer), sent_(bytes_counter(peer, "sent")), received_(bytes_counter(peer, "received")),
@@ -22,7 +23,9 @@ PeerProbe::PeerProbe(const NodeName& peer)
                                     "Requests sent again because their stream was lost.", {{"peer", peer}})),
       streams_(metrics::gauge("dwcp_data_streams", "Established streams to a peer.", {{"peer", peer}})),
       queue_(metrics::gauge("dwcp_data_queue_requests", "Requests to a peer, waiting or under way.",
-                            {{"peer", peer}})) {}
+                            {{"peer", peer}})) {
+    bad_frames(peer, wire::FrameError::bad_checksum); // there from the start, at 0
+}
 
 void PeerProbe::count_sent(std::size_t bytes) {
     bytes_sent_ += bytes;
