@@ -8,14 +8,14 @@ metrics::Counter bytes_counter(const NodeName& peer, const char* direction) {
                             {{"peer", peer}, {"direction", direction}});
 }
 
-metrics::Counter bad_frames(const NodeName& peer, wire::FrameError error) {
+metrics::Counter bad_frame_counter(const NodeName& peer, wire::FrameError error) {
     return metrics::counter("dwcp_data_bad_frames_total", "Frames that were dropped, by peer and reason.",
                             {{"peer", peer}, {"reason", std::string(wire::to_string(error))}});
 }
 
 } // namespace
 
-void count_bad_frame(const NodeName& peer, wire::FrameError error) { bad_frames(peer, error).add(); }
+void count_bad_frame(const NodeName& peer, wire::FrameError error) { bad_frame_counter(peer, error).add(); }
 
 PeerProbe::PeerProbe(const NodeName& peer)
     : peer_(peer), sent_(bytes_counter(peer, "sent")), received_(bytes_counter(peer, "received")),
@@ -24,7 +24,7 @@ PeerProbe::PeerProbe(const NodeName& peer)
       streams_(metrics::gauge("dwcp_data_streams", "Established streams to a peer.", {{"peer", peer}})),
       queue_(metrics::gauge("dwcp_data_queue_requests", "Requests to a peer, waiting or under way.",
                             {{"peer", peer}})) {
-    bad_frames(peer, wire::FrameError::bad_checksum); // there from the start, at 0
+    bad_frame_counter(peer, wire::FrameError::bad_checksum); // there from the start, at 0
 }
 
 void PeerProbe::count_sent(std::size_t bytes) {
