@@ -87,9 +87,9 @@ std::vector<std::string> missing_runbooks(const std::filesystem::path& repositor
     std::vector<std::string> missing;
     std::istringstream rules(read_file(repository / "ops/prometheus/alerts.yml"));
     for (std::string line; std::getline(rules, line);) {
-        const auto at = line.find("ops/runbooks/");
+        const auto at = line.find("runbooks/"); // of runbook_url, where a package installs them
         if (at == std::string::npos) continue;
-        const std::string name = line.substr(at, line.find_first_of("\"' #", at) - at);
+        const std::string name = "ops/" + line.substr(at, line.find_first_of("\"' #", at) - at);
         std::error_code error;
         if (std::filesystem::file_size(repository / name, error) > 0 && !error)
             ++found;
