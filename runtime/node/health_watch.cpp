@@ -1,7 +1,5 @@
 #include "runtime/node/health_watch.hpp"
 
-#include "runtime/base/worker_pool.hpp"
-
 #include <chrono>
 
 namespace dwcp::node {
@@ -43,27 +41,7 @@ HealthWatch::HealthWatch(HealthWatchSources sources)
     for (const char* status : kStatuses)
         looks(status); // there from the start, at 0
     hook_ = metrics::on_expose([this] { doubt(); });
-    thread_ = std::thread([this] { run(); });
-}
-
-HealthWatch::~HealthWatch() {
-    {
-        const std::lock_guard lock(mutex_);
-        ending_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-}
-
-void HealthWatch::run() {
-    name_this_thread("health");
-    std::unique_lock lock(mutex_);
-    while (!ending_) {
-        lock.unlock();
-        look();
-        lock.lock();
-        wake_.wait_for(lock, sources_.every, [this] { return ending_; });
-    }
+    looks_.emplace("health", sources_.every, [this] { look(); });
 }
 
 void HealthWatch::look() {

@@ -12,18 +12,16 @@
 
 #include "protocols/base/clock.hpp"
 #include "protocols/consensus/lane.hpp"
+#include "runtime/base/repeater.hpp"
 #include "runtime/metrics/metrics.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace dwcp::node {
@@ -45,12 +43,10 @@ struct HealthWatchSources {
 class HealthWatch {
   public:
     explicit HealthWatch(HealthWatchSources sources);
-    ~HealthWatch();
     HealthWatch(const HealthWatch&) = delete;
     HealthWatch& operator=(const HealthWatch&) = delete;
 
   private:
-    void run();
     void look();
     void look_at_checks();
     void look_at_lanes();
@@ -60,10 +56,7 @@ class HealthWatch {
     std::set<std::string> checks_;  ///< Seen so far.
     std::atomic<TimePoint> looked_; ///< When the last look ended.
     metrics::ExposeHook hook_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool ending_ = false;
-    std::thread thread_;
+    std::optional<Repeater> looks_; ///< Last: its turns use the rest.
 };
 
 } // namespace dwcp::node

@@ -160,10 +160,7 @@ class RunningNode final : public Node {
     std::unique_ptr<HealthWatch> health_watch_;
     std::unique_ptr<Watchdog> watchdog_;
 
-    std::mutex sweep_mutex_;
-    std::condition_variable sweep_wake_;
-    bool ending_ = false;
-    std::thread sweeper_;
+    std::optional<Repeater> sweeper_;
 };
 
 // --- state
@@ -200,22 +197,15 @@ void RunningNode::open_state() {
     hold_sweeps_after_restore();
     disk_ = std::make_unique<WorkerPool>("disk", kDiskThreads, kDiskQueueMax);
     codecs_ = std::make_unique<WorkerPool>("codec", config_.worker_threads, kCodecQueueMax);
-    sweeper_ = std::thread([this] {
-        name_this_thread("sweeper");
-        std::unique_lock lock(sweep_mutex_);
-        TimePoint next_sweep{}; // at once: an earlier life may have left something
-        while (!ending_) {
-            lock.unlock();
-            const auto now = std::chrono::steady_clock::now();
-            if (now >= next_sweep) {
-                keeper_->sweep();
-                next_sweep = now + kSweepEvery;
-            }
-            keeper_->collect_due();
-            if (certificates_) certificates_->look(unix_now_ms());
-            lock.lock();
-            sweep_wake_.wait_for(lock, kCollectEvery, [this] { return ending_; });
+    TimePoint next_sweep{}; // at once: an earlier life may have left something
+    sweeper_.emplace("sweeper", kCollectEvery, [this, next_sweep]() mutable {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= next_sweep) {
+            keeper_->sweep();
+            next_sweep = now + kSweepEvery;
         }
+        keeper_->collect_due();
+        if (certificates_) certificates_->look(unix_now_ms());
     });
 }
 
@@ -555,14 +545,7 @@ void RunningNode::end() {
     backend_.reset();
     // A job asks other nodes over the control links; who is asked here by another node finds it stopped.
     if (backups_) backups_->stop();
-    if (sweeper_.joinable()) {
-        {
-            const std::lock_guard lock(sweep_mutex_);
-            ending_ = true;
-        }
-        sweep_wake_.notify_all();
-        sweeper_.join();
-    }
+    sweeper_.reset();
     // Callbacks of links and pools post to actors, so they end while the actor system still exists. Disk jobs
     // send blocks, and the answers to these want disk jobs: the pool stops first and refuses what comes
     // after.

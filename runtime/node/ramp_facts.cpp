@@ -1,6 +1,5 @@
 #include "runtime/node/ramp_facts.hpp"
 
-#include "runtime/base/worker_pool.hpp"
 #include "runtime/metrics/metrics.hpp"
 
 #include <algorithm>
@@ -83,27 +82,7 @@ RampFacts::RampFacts(RampFactsSources sources, ramp::FactsWindow& window)
     for (const char* name : kRuleMetrics)
         if (sources_.tls || std::string_view(name).find("_tls_") == std::string_view::npos)
             expected_.insert(family_of(name));
-    thread_ = std::thread([this] { run(); });
-}
-
-RampFacts::~RampFacts() {
-    {
-        const std::lock_guard lock(mutex_);
-        ending_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-}
-
-void RampFacts::run() {
-    name_this_thread("ramp-facts");
-    std::unique_lock lock(mutex_);
-    while (!ending_) {
-        lock.unlock();
-        look();
-        lock.lock();
-        wake_.wait_for(lock, sources_.every, [this] { return ending_; });
-    }
+    looks_.emplace("ramp-facts", sources_.every, [this] { look(); });
 }
 
 void RampFacts::look() {

@@ -8,15 +8,14 @@
 
 #include "actors/ramp/facts_window.hpp"
 #include "protocols/wire/manifest.hpp"
+#include "runtime/base/repeater.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
-#include <thread>
 
 namespace dwcp::node {
 
@@ -31,12 +30,10 @@ struct RampFactsSources {
 class RampFacts {
   public:
     RampFacts(RampFactsSources sources, ramp::FactsWindow& window);
-    ~RampFacts();
     RampFacts(const RampFacts&) = delete;
     RampFacts& operator=(const RampFacts&) = delete;
 
   private:
-    void run();
     void look();
     void count(ramp::Facts& facts) const;
     void examine(ramp::Facts& facts);
@@ -48,11 +45,7 @@ class RampFacts {
     std::uint64_t lane_looks_ = 0, lane_looks_available_ = 0;
     std::uint64_t cpu_ns_ = 0; ///< Of this process at the last look.
     TimePoint looked_{};
-
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool ending_ = false;
-    std::thread thread_;
+    std::optional<Repeater> looks_; ///< Last: its turns use the rest.
 };
 
 /// "dwcp_up" of "dwcp_up_bucket", as far as a registry is concerned: the name of the series' family.

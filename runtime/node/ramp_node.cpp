@@ -56,7 +56,7 @@ void RampNode::serve(links::ControlLinks& links) {
     links.serve_function(ramp::kHeardService, [this](const links::PeerRequest&) { return answer_heard(); });
     links.serve_function(ramp::kExerciseService,
                          [this](const links::PeerRequest& request) { return answer_order(request); });
-    leases_ = std::thread([this] { look_after_leases(); });
+    leases_.emplace("ramp-leases", release::kLookEvery, [this] { services_.releases.look(); });
 }
 
 void RampNode::watch(std::function<nlohmann::json()> health, std::function<wire::NodeSpace()> space) {
@@ -69,22 +69,7 @@ void RampNode::watch(std::function<nlohmann::json()> health, std::function<wire:
 void RampNode::stop() {
     facts_.reset();
     exercises_.stop();
-    {
-        const std::lock_guard lock(mutex_);
-        ending_ = true;
-    }
-    wake_.notify_all();
-    if (leases_.joinable()) leases_.join();
-}
-
-void RampNode::look_after_leases() {
-    name_this_thread("ramp-leases");
-    std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, release::kLookEvery, [this] { return ending_; })) {
-        lock.unlock();
-        services_.releases.look();
-        lock.lock();
-    }
+    leases_.reset();
 }
 
 void RampNode::obey(const ramp::Directive& directive) {

@@ -12,16 +12,16 @@
 
 #include "actors/ramp/facts_window.hpp"
 #include "actors/ramp/ramp_actor.hpp"
+#include "runtime/base/repeater.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/identity/identity.hpp"
 #include "runtime/node/ramp_exercises.hpp"
 #include "runtime/node/ramp_facts.hpp"
 #include "runtime/release/release_registry.hpp"
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
+#include <optional>
 
 namespace dwcp::node {
 
@@ -58,7 +58,6 @@ class RampNode {
     Result<Bytes> answer_poll(const links::PeerRequest& request);
     Result<Bytes> answer_heard() const;
     Result<Bytes> answer_order(const links::PeerRequest& request);
-    void look_after_leases();
 
     const RampNodeServices services_;
     ramp::RampJournal journal_;
@@ -69,11 +68,9 @@ class RampNode {
     std::unique_ptr<RampFacts> facts_;
 
     mutable std::mutex mutex_;
-    TimePoint heard_{};           ///< When the host last said what is in force, or something newer.
-    std::uint64_t recent_ms_ = 0; ///< Of the directive in force.
-    std::condition_variable wake_;
-    bool ending_ = false;
-    std::thread leases_;
+    TimePoint heard_{};              ///< When the host last said what is in force, or something newer.
+    std::uint64_t recent_ms_ = 0;    ///< Of the directive in force.
+    std::optional<Repeater> leases_; ///< Looks after them.
 };
 
 } // namespace dwcp::node

@@ -1,6 +1,5 @@
 #include "runtime/node/watchdog.hpp"
 
-#include "runtime/base/worker_pool.hpp"
 #include "runtime/caf/ask_next.hpp"
 #include "runtime/caf/errors.hpp"
 #include "runtime/log/log.hpp"
@@ -18,32 +17,17 @@ constexpr int kProbesPerInterval = 6;
 } // namespace
 
 Watchdog::Watchdog(WatchdogOptions options, caf::actor_system& system, const actor::Resolver& resolver)
-    : options_(std::move(options)), system_(system), resolver_(resolver), thread_([this] { run(); }) {}
+    : options_(std::move(options)), system_(system), resolver_(resolver),
+      looks_("watchdog", options_.interval / kProbesPerInterval, [this] { look(); }) {}
 
-Watchdog::~Watchdog() {
-    {
-        const std::lock_guard lock(mutex_);
-        ending_ = true;
+void Watchdog::look() {
+    const bool alive = probe();
+    if (alive) options_.ping();
+    if (!alive && !silent_) {
+        log::error("watchdog_silent", {{"remedy", "the service manager restarts a node that stays so; "
+                                                  "`dwcp-shell -c health` names who does not answer"}});
     }
-    wake_.notify_all();
-    thread_.join();
-}
-
-void Watchdog::run() {
-    name_this_thread("watchdog");
-    std::unique_lock lock(mutex_);
-    while (!ending_) {
-        lock.unlock();
-        const bool alive = probe();
-        if (alive) options_.ping();
-        if (!alive && !silent_) {
-            log::error("watchdog_silent", {{"remedy", "the service manager restarts a node that stays so; "
-                                                      "`dwcp-shell -c health` names who does not answer"}});
-        }
-        silent_ = !alive;
-        lock.lock();
-        wake_.wait_for(lock, options_.interval / kProbesPerInterval, [this] { return ending_; });
-    }
+    silent_ = !alive;
 }
 
 bool Watchdog::probe() {

@@ -8,15 +8,13 @@
 #pragma once
 
 #include "protocols/base/clock.hpp"
+#include "runtime/base/repeater.hpp"
 #include "runtime/caf/resolver.hpp"
 
 #include <caf/fwd.hpp>
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace dwcp::node {
@@ -31,12 +29,11 @@ struct WatchdogOptions {
 class Watchdog {
   public:
     Watchdog(WatchdogOptions options, caf::actor_system& system, const actor::Resolver& resolver);
-    ~Watchdog();
     Watchdog(const Watchdog&) = delete;
     Watchdog& operator=(const Watchdog&) = delete;
 
   private:
-    void run();
+    void look();
     bool probe();
     enum class Answer { given, ended, none };
     Answer ask(const caf::actor& actor, TimePoint deadline);
@@ -45,10 +42,7 @@ class Watchdog {
     caf::actor_system& system_;
     const actor::Resolver& resolver_;
     bool silent_ = false; ///< So that a stuck node says so once, not at every probe.
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool ending_ = false;
-    std::thread thread_;
+    Repeater looks_;      ///< Last: its turns use the rest.
 };
 
 } // namespace dwcp::node
