@@ -30,13 +30,6 @@ json events_since(const EventRing& events, UnixMillis since_ms) {
     return list;
 }
 
-json verdicts_json(const std::vector<Verdict>& verdicts) {
-    json list = json::array();
-    for (const Verdict& verdict : verdicts)
-        list.push_back(to_json(verdict));
-    return list;
-}
-
 } // namespace
 
 Result<void> EvidenceStore::keep(const KeepEvidence& evidence, const PhaseRecord& about) {
@@ -50,7 +43,7 @@ Result<void> EvidenceStore::keep(const KeepEvidence& evidence, const PhaseRecord
                       {"gate", about.gate},
                       {"window_ms", evidence.evidence.window_ms},
                       {"systems", evidence.evidence.systems},
-                      {"verdicts", verdicts_json(evidence.verdicts)},
+                      {"verdicts", to_json(evidence.verdicts)},
                       {"events", events_since(sources_.events, about.since_ms)},
                       {"configuration", sources_.configuration()}};
     // The observations are JSON already, and many: they are put in as they are.

@@ -22,13 +22,6 @@ json weights_json(const std::vector<Weight>& weights) {
     return list;
 }
 
-json verdicts_json(const std::vector<Verdict>& verdicts) {
-    json list = json::array();
-    for (const Verdict& verdict : verdicts)
-        list.push_back(to_json(verdict));
-    return list;
-}
-
 json step_json(const State& state) {
     const Step* step = state.step_at_hand();
     if (step == nullptr) return {};
@@ -120,6 +113,13 @@ json to_json(const Verdict& verdict) {
             {"overridden", verdict.overridden}};
 }
 
+json to_json(const std::vector<Verdict>& verdicts) {
+    json list = json::array();
+    for (const Verdict& verdict : verdicts)
+        list.push_back(to_json(verdict));
+    return list;
+}
+
 json to_json(const Alarm& alarm) {
     return {{"trigger", alarm.trigger},
             {"at_once", alarm.at_once},
@@ -148,7 +148,7 @@ json to_json(const Record& record) {
                 {"by", record.by.name},
                 {"role", record.by.role},
                 {"reason", record.reason.empty() ? record.by.reason : record.reason},
-                {"verdicts", verdicts_json(record.verdicts)},
+                {"verdicts", to_json(record.verdicts)},
                 {"alarm", record.alarm ? to_json(*record.alarm) : json()}};
     if (!record.node.empty()) object["node"] = record.node;
     if (record.day_ms > 0) object["day_ms"] = record.day_ms;
@@ -193,7 +193,7 @@ json status_json(const RampView& view) {
             {"review_until_ms", state.review_until_ms ? json(*state.review_until_ms) : json()},
             {"kill_switch", state.kill_switch},
             {"alarm", state.alarm ? to_json(*state.alarm) : json()},
-            {"verdicts", verdicts_json(verdicts)},
+            {"verdicts", to_json(verdicts)},
             {"skipped", std::move(skipped)},
             {"approvals", approvals_json(state.approvals)},
             {"overrides", approvals_json(state.overrides)},

@@ -9,6 +9,7 @@
 namespace dwcp::ramp {
 
 nlohmann::json to_json(const Verdict& verdict);
+nlohmann::json to_json(const std::vector<Verdict>& verdicts);
 nlohmann::json to_json(const Alarm& alarm);
 nlohmann::json to_json(const ExerciseResult& exercise);
 nlohmann::json to_json(const Record& record);
