@@ -1,16 +1,15 @@
 #include "protocols/ramp/wire.hpp"
 
 #include "protocols/ramp/counts.hpp"
+#include "protocols/wire/foreign_message.hpp"
 #include "protocols/wire/limits.hpp"
 #include "protocols/wire/schema/ramp.capnp.h"
 
 #include <capnp/message.h>
 #include <capnp/serialize.h>
-#include <kj/exception.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 namespace dwcp::ramp {
@@ -442,23 +441,20 @@ template<class Root>
 auto decode(ByteView bytes, std::size_t bytes_max, const char* what)
     -> Result<decltype(read(std::declval<typename Root::Reader>()))> {
     if (bytes.size() > bytes_max) return bad(Errc::too_large, std::string(what) + " is over its limit");
-    // Copied because Cap'n Proto wants aligned words; a trailing part of a word is never valid and is cut off
-    // here.
-    std::vector<capnp::word> words(bytes.size() / sizeof(capnp::word));
-    if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(capnp::word));
-    capnp::ReaderOptions options;
-    // Each field is read once; a message that makes us walk further than that refers to itself.
-    options.traversalLimitInWords = 2 * words.size() + 64;
-    options.nestingLimit = 8;
-    try {
-        capnp::FlatArrayMessageReader reader(kj::arrayPtr(words.data(), words.size()), options);
-        return read(reader.getRoot<Root>());
-    } catch (const Malformed& malformed) {
-        return bad(Errc::invalid_argument, std::string(what) + " does not decode: " + malformed.what);
-    } catch (const kj::Exception& exception) {
-        return bad(Errc::invalid_argument,
-                   std::string(what) + " does not decode: " + exception.getDescription().cStr());
-    }
+    const auto malformed = [what](const std::string& why) {
+        return bad(Errc::invalid_argument, std::string(what) + " does not decode: " + why);
+    };
+    using Value = decltype(read(std::declval<typename Root::Reader>()));
+    return wire::read_foreign<Root>(
+        bytes,
+        [&](typename Root::Reader reader) -> Result<Value> {
+            try {
+                return read(reader);
+            } catch (const Malformed& found) {
+                return malformed(found.what);
+            }
+        },
+        malformed);
 }
 
 } // namespace

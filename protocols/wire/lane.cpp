@@ -1,14 +1,13 @@
 #include "protocols/wire/lane.hpp"
 
+#include "protocols/wire/foreign_message.hpp"
 #include "protocols/wire/limits.hpp"
 #include "protocols/wire/schema/lane.capnp.h"
 
 #include <capnp/message.h>
 #include <capnp/serialize.h>
-#include <kj/exception.h>
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -54,28 +53,16 @@ bool read_hash(capnp::Data::Reader from, Hash256& out) {
     return true;
 }
 
-/// Reads a message of type Root with `read(reader) -> Result<T>`. Cap'n Proto reports malformed input by
-/// throwing; this is the edge where that ends.
+/// Reads a message of type Root with `read(reader) -> Result<T>`.
 template<class Root, class Read>
 auto read_message(ByteView bytes, std::size_t bytes_max, Errc code, Read read)
     -> decltype(read(std::declval<typename Root::Reader>())) {
     if (bytes.size() > bytes_max) {
         return bad(code == Errc::corrupted ? code : Errc::too_large, "lane message is over its limit");
     }
-    // Copied because Cap'n Proto wants aligned words; a trailing part of a word is never valid and is cut off
-    // here.
-    std::vector<capnp::word> words(bytes.size() / sizeof(capnp::word));
-    if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(capnp::word));
-    capnp::ReaderOptions options;
-    // Each field is read once; a message that makes us walk further than that refers to itself.
-    options.traversalLimitInWords = 2 * words.size() + 64;
-    options.nestingLimit = 8;
-    try {
-        capnp::FlatArrayMessageReader reader(kj::arrayPtr(words.data(), words.size()), options);
-        return read(reader.getRoot<Root>());
-    } catch (const kj::Exception& exception) {
-        return bad(code, "lane message does not decode: " + std::string(exception.getDescription().cStr()));
-    }
+    return read_foreign<Root>(bytes, read, [code](const std::string& why) {
+        return bad(code, "lane message does not decode: " + why);
+    });
 }
 
 void write_entry(schema::LaneEntry::Builder out, const consensus::Entry& entry) {
