@@ -6,6 +6,7 @@
 #include "runtime/caf/system.hpp"
 #include "runtime/node/deep_checks.hpp"
 #include "runtime/node/deep_health.hpp"
+#include "tests/actors/stickable.hpp"
 #include "tests/unit/manager/fake_data_plane.hpp"
 #include "tests/unit/wire/seed.hpp"
 
@@ -75,24 +76,6 @@ struct Scripted {
     EventRing events;
     node::DeepHealthSources sources;
     std::unique_ptr<node::DeepHealth> deep; ///< Last: its thread uses the rest.
-};
-
-/// AbortPut keeps its handler busy until the latch opens.
-class Stickable final : public actor::Actor {
-  public:
-    Stickable(caf::actor_config& config, actor::ActorContext context, std::latch* open)
-        : Actor(config, std::move(context)), open_(*open) {}
-
-  protected:
-    caf::behavior handlers() override {
-        return {on<manager::AbortPut>([this](const manager::AbortPut&) -> Result<manager::Acknowledged> {
-            open_.wait();
-            return manager::Acknowledged{};
-        })};
-    }
-
-  private:
-    std::latch& open_;
 };
 
 } // namespace
@@ -168,7 +151,7 @@ struct StickableNode {
         section->children.push_back(
             {.spec = spec, .start = [this, mailbox_max](actor::ActorContext child) -> caf::actor {
                  child.mailbox_max = mailbox_max;
-                 return system.get().spawn<Stickable>(std::move(child), &open);
+                 return system.get().spawn<test::Stickable>(std::move(child), &open);
              }});
         auto plan = std::make_shared<supervisor::Plan>();
         plan->spec.path = "supervisor";

@@ -5,6 +5,7 @@
 #include "runtime/caf/system.hpp"
 #include "runtime/node/health_watch.hpp"
 #include "runtime/node/watchdog.hpp"
+#include "tests/actors/stickable.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -33,24 +34,6 @@ bool eventually(const std::function<bool()>& condition) {
     return condition();
 }
 
-/// AbortPut keeps its handler busy until the latch opens.
-class Stickable final : public actor::Actor {
-  public:
-    Stickable(caf::actor_config& config, actor::ActorContext context, std::latch* open)
-        : Actor(config, std::move(context)), open_(*open) {}
-
-  protected:
-    caf::behavior handlers() override {
-        return {on<manager::AbortPut>([this](const manager::AbortPut&) -> Result<manager::Acknowledged> {
-            open_.wait();
-            return manager::Acknowledged{};
-        })};
-    }
-
-  private:
-    std::latch& open_;
-};
-
 class Rig {
   public:
     ~Rig() {
@@ -64,7 +47,7 @@ class Rig {
         actor::ActorContext context{.path = path, .resolver = &resolver_};
         context.mailbox_max = mailbox_max;
         const auto stats = context.stats;
-        const auto actor = system_.get().spawn<Stickable>(std::move(context), &latch);
+        const auto actor = system_.get().spawn<test::Stickable>(std::move(context), &latch);
         actors_.push_back(actor);
         life_ = resolver_.publish(path, actor, stats, {});
         return actor;

@@ -26,16 +26,7 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
     std::vector<NodeClient> nodes;
     for (std::size_t i = 0; i < 3; ++i)
         nodes.push_back(cluster->client(i));
-    std::vector<std::unique_ptr<Load>> loads;
-    for (std::size_t i = 0; i < kClients; ++i)
-        loads.push_back(std::make_unique<Load>(*cluster, i, seed));
-
-    const auto acknowledged = [&] {
-        std::uint64_t sum = 0;
-        for (const auto& load : loads)
-            sum += load->acknowledged();
-        return sum;
-    };
+    Loads loads(*cluster, kClients, seed);
     std::uint64_t done = 0;
     std::set<std::pair<std::uint64_t, std::string>> dying;
     const auto kill_one = [&] {
@@ -50,8 +41,8 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
         if (node.kill_actor(victim).ok()) ++done;
         if (random.below(4) == 0) return; // the next one at once: kills may overlap
         dying.clear();
-        const std::uint64_t before = acknowledged();
-        const bool serves = eventually(20s, [&] { return acknowledged() >= before + kClients; });
+        const std::uint64_t before = loads.acknowledged();
+        const bool serves = eventually(20s, [&] { return loads.acknowledged() >= before + kClients; });
         if (!serves)
             FAIL("kill " << done << ", of " << victim << ": no put was acknowledged for 20 s after it");
     };
@@ -78,7 +69,7 @@ TEST_CASE("a thousand actor kills under load lose nothing acknowledged and do no
         load->stop();
         refused += load->refused();
     }
-    std::cout << fmt::format("{} puts acknowledged, {} refused and not counted on\n", acknowledged(),
+    std::cout << fmt::format("{} puts acknowledged, {} refused and not counted on\n", loads.acknowledged(),
                              refused);
     CHECK(restarts_of(nodes[0]) + restarts_of(nodes[1]) + restarts_of(nodes[2]) >= kills);
     for (std::size_t i = 0; i < 3; ++i)

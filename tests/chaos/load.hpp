@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -121,6 +122,26 @@ class Load {
     std::atomic<std::uint64_t> refused_{0};
     std::atomic<bool> stopping_{false};
     std::thread thread_; // last: it uses the others
+};
+
+/// Clients that start together.
+class Loads {
+  public:
+    Loads(TestCluster& cluster, std::size_t clients, std::uint64_t seed) {
+        for (std::size_t i = 0; i < clients; ++i)
+            all_.push_back(std::make_unique<Load>(cluster, i, seed));
+    }
+    std::uint64_t acknowledged() const {
+        std::uint64_t sum = 0;
+        for (const auto& load : all_)
+            sum += load->acknowledged();
+        return sum;
+    }
+    auto begin() const { return all_.begin(); }
+    auto end() const { return all_.end(); }
+
+  private:
+    std::vector<std::unique_ptr<Load>> all_;
 };
 
 /// All but the root, which lives and dies with its process.

@@ -46,15 +46,7 @@ TEST_CASE("nodes that are killed and frozen under load lose nothing acknowledged
     std::cout << "seed " << seed << " (DWCP_SEED replays it), " << blows << " blows\n";
     dwcp::Random random(seed);
     auto cluster = TestCluster::running(3);
-    std::vector<std::unique_ptr<Load>> loads;
-    for (std::size_t i = 0; i < kClients; ++i)
-        loads.push_back(std::make_unique<Load>(*cluster, i, seed));
-    const auto acknowledged = [&] {
-        std::uint64_t sum = 0;
-        for (const auto& load : loads)
-            sum += load->acknowledged();
-        return sum;
-    };
+    Loads loads(*cluster, kClients, seed);
 
     std::map<std::string, int> dealt;
     for (std::uint64_t blow = 0; blow < blows; ++blow) {
@@ -83,8 +75,8 @@ TEST_CASE("nodes that are killed and frozen under load lose nothing acknowledged
         }
         if (auto connected = cluster->all().wait_connected(kHealthyLimit); !connected)
             FAIL(connected.error().render());
-        const std::uint64_t before = acknowledged();
-        CHECK(eventually(kHealthyLimit, [&] { return acknowledged() >= before + kClients; }));
+        const std::uint64_t before = loads.acknowledged();
+        CHECK(eventually(kHealthyLimit, [&] { return loads.acknowledged() >= before + kClients; }));
     }
 
     for (std::size_t i = 0; i < 3; ++i) {
@@ -96,7 +88,7 @@ TEST_CASE("nodes that are killed and frozen under load lose nothing acknowledged
         load->stop();
     for (const auto& [what, times] : dealt)
         std::cout << fmt::format("{}: {}\n", what, times);
-    std::cout << acknowledged() << " puts acknowledged\n";
+    std::cout << loads.acknowledged() << " puts acknowledged\n";
     for (auto& load : loads) {
         load->verify(*cluster);
         for (const auto& problem : load->problems())

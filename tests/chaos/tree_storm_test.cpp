@@ -65,17 +65,8 @@ TEST_CASE(
     std::vector<NodeClient> nodes;
     for (std::size_t i = 0; i < 3; ++i)
         nodes.push_back(cluster->client(i));
-    std::vector<std::unique_ptr<Load>> loads;
-    for (std::size_t i = 0; i < kClients; ++i)
-        loads.push_back(std::make_unique<Load>(*cluster, i, seed));
-
-    const auto acknowledged = [&] {
-        std::uint64_t sum = 0;
-        for (const auto& load : loads)
-            sum += load->acknowledged();
-        return sum;
-    };
-    REQUIRE(eventually(kWarmUpLimit, [&] { return acknowledged() >= kPutsToWarmUp; }));
+    Loads loads(*cluster, kClients, seed);
+    REQUIRE(eventually(kWarmUpLimit, [&] { return loads.acknowledged() >= kPutsToWarmUp; }));
 
     const auto resident = [&](std::size_t i) { return (*cluster)[i].process().resident_bytes(); };
     std::array<std::uint64_t, 3> memory_before{};
@@ -113,12 +104,12 @@ TEST_CASE(
         CHECK(restarts_of(nodes[i]) == done[i]);
         CHECK(resident(i) < memory_before[i] + kGrowthMaxBytes);
     }
-    CHECK(acknowledged() > kPutsToWarmUp);
+    CHECK(loads.acknowledged() > kPutsToWarmUp);
     for (auto& load : loads)
         load->stop();
     CHECK(supervisors > 0);
     std::cout << fmt::format("{} kills, {} of them of supervisors; {} puts acknowledged\n", all, supervisors,
-                             acknowledged());
+                             loads.acknowledged());
     for (auto& load : loads) {
         load->verify(*cluster);
         for (const auto& problem : load->problems())

@@ -70,11 +70,7 @@ class Traffic {
 
 /// POST of a verb with the operator's token.
 Answer command(runner::Node& node, const std::string& path, const json& body) {
-    std::ifstream file(node.config().data_dir + "/operator.token");
-    std::string token;
-    file >> token;
-    return node.client().post_raw(path, body.dump(), "application/json",
-                                  {{"Authorization", "Bearer " + token}});
+    return node.client().operate(path, body);
 }
 
 /// Begins a job and waits for its end; the job.

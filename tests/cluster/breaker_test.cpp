@@ -12,15 +12,8 @@ using nlohmann::json;
 
 namespace {
 
-dwcp::runner::Headers as_operator(TestCluster& cluster, std::size_t index) {
-    std::string token;
-    std::ifstream(cluster[index].config().data_dir + "/operator.token") >> token;
-    return {{"Authorization", "Bearer " + token}};
-}
-
 Answer tell(TestCluster& cluster, std::size_t index, const std::string& path, const json& body) {
-    auto client = cluster.client(index);
-    return client.post_raw(path, body.dump(), "application/json", as_operator(cluster, index));
+    return cluster.client(index).operate(path, body);
 }
 
 json breakers_of(TestCluster& cluster, std::size_t index, const std::string& query = "") {
@@ -170,7 +163,7 @@ TEST_CASE("operators hold a breaker open or closed and reset it, on any node, wi
     CHECK(tell(*cluster, 1, "/v1/breakers/reset", {{"breaker", name}}).ok());
     CHECK(breaker_of(*cluster, 1, name)["forced"] == "no");
     CHECK(has_event(other, "breaker_reset", name));
-    const auto audit = cluster->client(1).get("/v1/audit", as_operator(*cluster, 1)).json["records"];
+    const auto audit = cluster->client(1).get("/v1/audit", as_operator((*cluster)[1])).json["records"];
     CHECK(std::ranges::count_if(
               audit, [](const json& record) { return record["verb"] == "breaker.force-open"; }) >= 1);
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <fstream>
 
 namespace dwcp::testing {
 
@@ -66,6 +67,13 @@ std::unique_ptr<TestCluster> TestCluster::running(std::size_t nodes, const Adjus
 void TestCluster::restart(std::size_t index) {
     if (auto started = cluster_[index].start(); !started) FAIL(started.error().render());
     if (auto connected = cluster_.wait_connected(kStartLimit); !connected) FAIL(connected.error().render());
+}
+
+runner::Headers as_operator(const runner::Node& node) {
+    std::string token;
+    std::ifstream(node.config().data_dir + "/operator.token") >> token;
+    REQUIRE_FALSE(token.empty());
+    return {{"Authorization", "Bearer " + token}};
 }
 
 std::string noise(std::uint64_t seed, std::size_t size_bytes) {

@@ -55,6 +55,10 @@ class TestCluster {
     runner::Cluster cluster_;
 };
 
+/// The operator's token of a node as a header, for GETs that ask for a role; NodeClient::operate() has it for
+/// verbs.
+runner::Headers as_operator(const runner::Node& node);
+
 /// Pseudo-random, so incompressible, bytes of a seed.
 std::string noise(std::uint64_t seed, std::size_t size_bytes);
 

@@ -11,12 +11,7 @@ namespace {
 /// An operator at the first node.
 class Operator {
   public:
-    explicit Operator(TestCluster& cluster) : client_(cluster.client(0)) {
-        std::string token;
-        std::ifstream(cluster[0].config().data_dir + "/operator.token") >> token;
-        REQUIRE_FALSE(token.empty());
-        headers_.emplace_back("Authorization", "Bearer " + token);
-    }
+    explicit Operator(TestCluster& cluster) : client_(cluster.client(0)), headers_(as_operator(cluster[0])) {}
     json answer(const std::string& path) { return checked(path, client_.get(path, headers_)); }
     json done(const std::string& path, const json& body = json::object()) {
         return checked(path, client_.post_raw(path, body.dump(), "application/json", headers_));

@@ -43,17 +43,13 @@ limit = 0
 class Operator {
   public:
     Operator(TestCluster& cluster, std::size_t index)
-        : name_(cluster[index].config().name), client_(cluster.client(index)) {
-        std::string token;
-        std::ifstream(cluster[index].config().data_dir + "/operator.token") >> token;
-        headers_ = {{"Authorization", "Bearer " + token}};
+        : name_(cluster[index].config().name), client_(cluster.client(index)),
+          headers_(as_operator(cluster[index])) {
         client_.set_answer_limit(20s);
     }
     const std::string& name() const { return name_; }
     json ask(const std::string& path) { return client_.get(path, headers_).json; }
-    Answer tell(const std::string& path, const json& body) {
-        return client_.post_raw(path, body.dump(), "application/json", headers_);
-    }
+    Answer tell(const std::string& path, const json& body) { return client_.operate(path, body); }
     std::string phase() {
         const json status = ask("/v1/ramp");
         return status.is_object() ? status.value("phase", "") : "";

@@ -39,11 +39,9 @@ samples_min = 1000
 )";
 
 Answer tell(TestCluster& cluster, const std::string& path, const json& body) {
-    std::string token;
-    std::ifstream(cluster[0].config().data_dir + "/operator.token") >> token;
     auto client = cluster.client(0);
     client.set_answer_limit(20s);
-    return client.post_raw(path, body.dump(), "application/json", {{"Authorization", "Bearer " + token}});
+    return client.operate(path, body);
 }
 
 /// What the ramp says of its rollback once it has verified it; empty: it has not.

@@ -19,10 +19,7 @@ json actor_of(NodeClient& client, const std::string& path) {
 }
 
 Answer tell(TestCluster& cluster, const std::string& path, const json& body) {
-    std::string token;
-    std::ifstream(cluster[0].config().data_dir + "/operator.token") >> token;
-    auto client = cluster.client(0);
-    return client.post_raw(path, body.dump(), "application/json", {{"Authorization", "Bearer " + token}});
+    return cluster.client(0).operate(path, body);
 }
 
 /// Of a node that does not run: writes `value` and gives what was there.

@@ -64,11 +64,10 @@ TEST_CASE("what a node of another version says of the ramp does not upset the sh
     for (const json& answer :
          {json::object(), json{{"step", 7}, {"systems", "x"}, {"verdicts", {1, 2}}}, json()}) {
         std::ostringstream out;
-        shell::print_ramp_status(out, answer, {});
-        shell::print_ramp_plan(out, answer, {});
-        shell::print_ramp_history(out, answer, {});
-        shell::print_ramp_explain(out, answer, {});
-        SUCCEED();
+        CHECK_NOTHROW(shell::print_ramp_status(out, answer, {}));
+        CHECK_NOTHROW(shell::print_ramp_plan(out, answer, {}));
+        CHECK_NOTHROW(shell::print_ramp_history(out, answer, {}));
+        CHECK_NOTHROW(shell::print_ramp_explain(out, answer, {}));
     }
 }
 
