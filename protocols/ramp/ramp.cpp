@@ -261,7 +261,10 @@ void Ramp::observed(Observation observation, UnixMillis now_ms, Effects& effects
     for (const NodeReport& report : look_->nodes)
         highest_seen_seq_ = std::max(highest_seen_seq_, report.seq);
     const bool may_withdraw = state_.directive.shifts() && !withdrawal_;
-    if (may_withdraw && highest_seen_seq_ > state_.directive.seq) {
+    // A node may hear of a record under way from the journal before this host does; a withdrawal is above it.
+    std::uint64_t own_seq = state_.directive.seq;
+    if (pending_ && pending_->record.directive) own_seq = std::max(own_seq, pending_->record.directive->seq);
+    if (may_withdraw && highest_seen_seq_ > own_seq) {
         Record record = blank(Kind::rollback_begun, now_ms);
         record.reason = "a former host had withdrawn the canaries before it was lost";
         withdraw(std::move(record), now_ms, effects);

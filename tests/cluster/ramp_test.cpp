@@ -250,7 +250,9 @@ TEST_CASE("a host that is killed at any of its writes is followed by one that en
                 }));
                 cluster->restart(1);
             }
-            REQUIRE(a.reaches("completed"));
+            const bool ended = a.reaches("completed");
+            INFO(a.ask("/v1/ramp/explain").dump() << a.history(before).dump());
+            REQUIRE(ended);
             const json records = a.history(before);
             check_once(records);
             CHECK(count_of(records, "stage_begun") == 2);

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace dwcp::ramp {
 namespace {
@@ -140,6 +141,7 @@ class Host {
     std::vector<std::string> told;
     std::size_t kept = 0; ///< Evidence.
     bool journal_works = true;
+    std::optional<Kind> held_back; ///< Is in the journal, and the host does not know yet.
     bool has_canary = true;
     double error_rate = 0;
     std::uint64_t in_flight = 0;
@@ -159,6 +161,7 @@ class Host {
                     continue;
                 }
                 journal.push_back(write->record);
+                if (write->record.kind == held_back) continue;
                 perform(ramp.step(Committed{write->record}, now_ms));
             } else if (const auto* direct = std::get_if<Direct>(&effect)) {
                 directed = direct->directive;
@@ -536,6 +539,30 @@ TEST_CASE("a new host that finds a withdrawn canary leaves it withdrawn") {
         }
     }
     CHECK(directs);
+}
+
+TEST_CASE("a node that hears of the hand-over before the host does has withdrawn nothing") {
+    Host s;
+    REQUIRE(s.ask(Verb::attest, "docs").has_value());
+    s.held_back = Kind::completed;
+    s.start();
+    REQUIRE(s.ask(Verb::approve, "second").has_value());
+    for (int i = 0; i < 200 && s.count(Kind::completed) == 0; ++i)
+        s.tick();
+    REQUIRE(s.count(Kind::completed) == 1);
+    REQUIRE(s.ramp.state().phase == Phase::starting);
+    s.directed = *s.journal.back().directive; // nodes obey a promotion as the journal tells it
+    SECTION("and the ramp ends as completed") {
+        s.tick();
+        CHECK(std::ranges::count(s.told, "ramp_withdrawn") == 0);
+        s.ramp.step(Committed{s.journal.back()}, s.now_ms);
+        CHECK(s.ramp.state().phase == Phase::completed);
+    }
+    SECTION("but a number above it is a withdrawal") {
+        s.directed.seq += 1;
+        s.tick();
+        CHECK(std::ranges::count(s.told, "ramp_withdrawn") == 1);
+    }
 }
 
 TEST_CASE("after the hand-over a rollback still returns to the earlier releases") {
