@@ -19,11 +19,14 @@ inline constexpr std::size_t kCommandBytes = 32U << 10;
 /// Position in a lane's log: 1, 2, 3, ... without gaps.
 using LogIndex = std::uint64_t;
 
-/// What a client wants ordered. `id` makes it exactly-once: a command whose id was applied before is answered
-/// with the earlier outcome and not applied again.
+/// What a client wants ordered. `id` and `sequence` make it exactly-once: of a client's commands only one
+/// with a higher sequence than the last applied is applied; the last one again is answered with its earlier
+/// outcome.
 struct Command {
-    std::string id; ///< 1..64 characters, chosen by the submitter, unique in the lane.
+    std::string id; ///< Of the client, 1..64 characters, unique in the lane; whoever wants one thing done
+                    ///< makes up an id for it.
     Bytes payload;  ///< 1..kCommandBytes, meaningful to the state machine only.
+    std::uint64_t sequence = 0; ///< Counts up with each command of the client.
 
     bool operator==(const Command&) const = default;
 };

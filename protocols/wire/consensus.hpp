@@ -1,0 +1,38 @@
+// Consensus messages, blocks, certificates and committees as Cap'n Proto (schema/consensus.capnp), between
+// replicas and on disk.
+//
+// encode() cannot fail. decode_*() checks every count and length against its limit before it copies, never
+// throws, and returns what owns its memory: Errc::too_large or Errc::invalid_argument for messages,
+// Errc::corrupted for records.
+#pragma once
+
+#include "protocols/base/result.hpp"
+#include "protocols/consensus/message.hpp"
+
+namespace dwcp::wire {
+
+/// The largest message: a full block with its certificate and envelope, or a new view of kReplicasMax.
+inline constexpr std::size_t kConsensusMessageBytes = 4U << 20;
+
+Bytes encode(const consensus::Message& message);
+Result<consensus::Message> decode_consensus_message(ByteView bytes);
+
+Bytes encode(const consensus::Block& block);
+Result<consensus::Block> decode_block(ByteView bytes);
+Bytes encode(const consensus::DecidedBlock& decided);
+Result<consensus::DecidedBlock> decode_decided_block(ByteView bytes);
+Bytes encode(const consensus::Certificate& certificate);
+Result<consensus::Certificate> decode_certificate(ByteView bytes);
+Bytes encode(const consensus::Committee& committee);
+Result<consensus::Committee> decode_committee(ByteView bytes);
+Bytes encode(const consensus::Evidence& evidence);
+Result<consensus::Evidence> decode_evidence(ByteView bytes);
+Bytes encode(const consensus::Reconfigure& change);
+Result<consensus::Reconfigure> decode_reconfigure(ByteView bytes);
+/// A signed view change and new view as an engine keeps them.
+Bytes encode(const consensus::ViewChange& change);
+Result<consensus::ViewChange> decode_view_change(ByteView bytes);
+Bytes encode(const consensus::NewView& new_view);
+Result<consensus::NewView> decode_new_view(ByteView bytes);
+
+} // namespace dwcp::wire
