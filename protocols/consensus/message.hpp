@@ -78,6 +78,12 @@ struct Certificate {
     bool empty() const { return votes.empty(); }
     bool operator==(const Certificate&) const = default;
 };
+/// Annex of ProBFT's votes.
+Hash256 proof_digest(const crypto::VrfProof& proof);
+/// What the vote's replica signed.
+Statement statement_of(const Certificate& certificate, const Vote& vote);
+/// What the leader signed when it proposed what `vote` (a prepare or commit) is about.
+Statement proposal_of(const Statement& vote, ReplicaId leader);
 
 // --- signed
 
@@ -123,6 +129,10 @@ struct NewView {
 
     bool operator==(const NewView&) const = default;
 };
+
+/// What the statements of kind view_change and new_view sign: every field.
+Hash256 digest_of(const ViewChange& change);
+Hash256 digest_of(const NewView& new_view);
 
 /// One of the above, by statement.signer.
 struct Signed {
