@@ -40,6 +40,9 @@ struct EngineOptions {
     /// with progress.
     Duration view_timeout = milliseconds(500);
     Duration view_timeout_max = std::chrono::seconds(20);
+    /// It votes in no view before this one: for a replica that lost its memory and is shown what it signed.
+    /// It waits there for a new view of the others.
+    View earliest_view = 0;
     /// Whether a proposed block may be voted for: sizes, time, sound commands. Pure.
     std::function<Result<void>(const Block&, const Now&)> acceptable;
 };

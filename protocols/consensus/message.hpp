@@ -206,9 +206,10 @@ struct StatePair {
     bool operator==(const StatePair&) const = default;
 };
 struct SnapshotPart {
-    Height height = 0; ///< 0: there is none.
-    Certificate proof; ///< Of kind checkpoint.
-    Hash256 chain;     ///< chain(height).
+    Height height = 0;  ///< 0: there is none.
+    Certificate proof;  ///< Of kind checkpoint.
+    Hash256 chain;      ///< chain(height).
+    Hash256 state_root; ///< After `height`; what the proof's digest covers together with the chain.
     /// Every committee up to the one that follows `height`, with the block and certificate that made it.
     std::vector<DecidedBlock> epochs;
     std::string after;

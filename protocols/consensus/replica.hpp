@@ -50,6 +50,9 @@ struct ReplicaOptions {
     Duration hello = milliseconds(500);
     const Signer* signer = nullptr;
     Checker* checker = nullptr; ///< For chains of blocks whose committees become known only as they are read.
+    EngineFactory factory;      ///< Empty: make_engine().
+    /// Key of a node that may submit besides the members' hosts; may be empty. For lane_view().
+    std::function<std::optional<PublicKey>(const NodeName&)> key_of_node;
 };
 
 /// What a life starts with, from the disk.
@@ -86,7 +89,8 @@ struct Loaded {
     std::vector<DecidedBlock> blocks;
     Height earliest = 0;
 };
-/// Part of this node's own snapshot, for ReadSnapshot.
+/// Part of this node's own snapshot, for ReadSnapshot: height, state_root, after, pairs and last (and proof,
+/// if the snapshot was kept with it). Chain and epochs are the replica's to add.
 struct SnapshotRead {
     std::uint64_t ticket = 0;
     SnapshotPart part; ///< height 0: there is none.
