@@ -24,18 +24,6 @@ std::unexpected<Error> unsound(std::string message) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_replica_name(const ReplicaName& name) {
-    const auto slash = name.find('/');
-    if (slash == std::string::npos || slash == 0 || slash > kHostBytesMax) return false;
-    const auto in_host = [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-'; };
-    const auto middle = name.begin() + static_cast<std::ptrdiff_t>(slash);
-    if (!std::all_of(name.begin(), middle, in_host)) return false;
-    const auto digits = name.size() - slash - 1;
-    if (digits == 0 || digits > kNumberDigitsMax) return false;
-    if (digits > 1 && name[slash + 1] == '0') return false; // one replica, one name
-    return std::all_of(middle + 1, name.end(), is_digit);
-}
-
 bool is_sound(const SampleParameters& samples) {
     const auto inside = [](std::uint32_t value) { return value >= kPermilleMin && value <= kPermilleMax; };
     return inside(samples.l_permille) && inside(samples.o_permille);
@@ -68,6 +56,20 @@ ReplicaName replica_name(const NodeName& host, unsigned number) {
 }
 
 NodeName host_of(const ReplicaName& name) { return name.substr(0, name.find('/')); }
+
+bool is_node_name(std::string_view name) {
+    const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-'; };
+    return !name.empty() && name.size() <= kHostBytesMax && std::all_of(name.begin(), name.end(), allowed);
+}
+
+bool is_replica_name(std::string_view name) {
+    const auto slash = name.find('/');
+    if (slash == std::string_view::npos || !is_node_name(name.substr(0, slash))) return false;
+    const auto number = name.substr(slash + 1);
+    if (number.empty() || number.size() > kNumberDigitsMax) return false;
+    if (number.size() > 1 && number[0] == '0') return false; // one replica, one name
+    return std::all_of(number.begin(), number.end(), is_digit);
+}
 
 std::optional<ReplicaId> Committee::find(const ReplicaName& name) const {
     for (std::size_t id = 0; id < members.size(); ++id) {

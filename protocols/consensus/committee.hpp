@@ -43,6 +43,9 @@ using ReplicaName = std::string;
 ReplicaName replica_name(const NodeName& host, unsigned number);
 /// The part before the slash.
 NodeName host_of(const ReplicaName& name);
+/// Their form alone; names from outside come back in logs and labels.
+bool is_node_name(std::string_view name);
+bool is_replica_name(std::string_view name);
 
 struct Member {
     ReplicaName name;

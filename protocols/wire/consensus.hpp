@@ -13,6 +13,14 @@ namespace dwcp::wire {
 
 /// The largest message: a full block with its certificate and envelope, or a new view of kReplicasMax.
 inline constexpr std::size_t kConsensusMessageBytes = 4U << 20;
+inline constexpr std::size_t kCommandIdBytesMax = 64;
+/// Decided blocks in one answer: an empty one with its certificate takes at least a few kilobytes.
+inline constexpr std::size_t kBlocksMax = 1024;
+/// A part of a snapshot: small pairs that fill a message.
+inline constexpr std::size_t kSnapshotPairsMax = 16'384;
+inline constexpr std::size_t kStateKeyBytesMax = 1024;
+/// Many times what a command can bring; leaves room for the rest of a part.
+inline constexpr std::size_t kStateValueBytesMax = 1U << 20;
 
 Bytes encode(const consensus::Message& message);
 Result<consensus::Message> decode_consensus_message(ByteView bytes);

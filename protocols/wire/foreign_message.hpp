@@ -18,7 +18,7 @@ namespace dwcp::wire {
 /// `read(reader)` of a message of type Root; where Cap'n Proto throws at malformed input, `malformed(why)`.
 /// Whoever calls has bounded the bytes' length.
 template<class Root, class Read, class Malformed>
-auto read_foreign(ByteView bytes, Read read, Malformed malformed)
+auto read_foreign(ByteView bytes, Read read, Malformed malformed, int nesting_max = 8)
     -> decltype(read(std::declval<typename Root::Reader>())) {
     // Copied because Cap'n Proto wants aligned words; a trailing part of a word is never valid and is cut off
     // here.
@@ -27,7 +27,7 @@ auto read_foreign(ByteView bytes, Read read, Malformed malformed)
     capnp::ReaderOptions options;
     // Each field is read once; a message that makes us walk further than that refers to itself.
     options.traversalLimitInWords = 2 * words.size() + 64;
-    options.nestingLimit = 8;
+    options.nestingLimit = nesting_max;
     try {
         capnp::FlatArrayMessageReader reader(kj::arrayPtr(words.data(), words.size()), options);
         return read(reader.template getRoot<Root>());
