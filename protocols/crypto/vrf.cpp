@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-// The public interface of libsodium has two kinds of functions on points. crypto_scalarmult_ed25519_* and
-// is_valid_point refuse whatever is outside the prime-order subgroup: right for keys and Gamma, useless for
+// The public interface of libsodium has two kinds of functions on points. crypto_scalarmult_ed25519_*
+// refuse whatever is outside the prime-order subgroup: right for keys and Gamma, useless for
 // the candidates of try-and-increment, which are arbitrary points. crypto_core_ed25519_add and _sub take any
 // point of the curve, but also non-canonical encodings.
 namespace dwcp::crypto {
@@ -158,13 +158,11 @@ std::optional<VrfOutput> vrf_verify(const PublicKey& key, ByteView alpha, const 
     std::copy_n(proof.begin() + kChallengeAt, kChallengeBytes, c.begin());
     std::copy_n(proof.begin() + kScalarAt, s.size(), s.begin());
     if (is_zero(c) || is_zero(s) || reduce(s) != s) return std::nullopt;
-    // Canonical, on the curve, of the prime-order subgroup and not the identity.
-    if (crypto_core_ed25519_is_valid_point(key.bytes.data()) != 1 ||
-        crypto_core_ed25519_is_valid_point(gamma.data()) != 1)
-        return std::nullopt;
     const auto h = encode_to_curve(key, alpha);
     if (!h) return std::nullopt;
 
+    // The multiplications of the key and of Gamma are their validation too: they refuse what is not
+    // canonical, not on the curve, outside the prime-order subgroup or of small order.
     Point times_s;
     Point times_c;
     Point u; // s*B - c*Y
