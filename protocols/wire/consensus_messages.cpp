@@ -79,6 +79,7 @@ struct MessageWriter {
         body.setHeight(part.height);
         consensus_fields::write(body.initProof(), part.proof);
         body.setChain(blob(part.chain.view()));
+        body.setStateRoot(blob(part.state_root.view()));
         write_list(body.initEpochs(static_cast<unsigned>(part.epochs.size())), part.epochs);
         body.setAfter(blob(as_bytes(part.after)));
         write_list(body.initPairs(static_cast<unsigned>(part.pairs.size())), part.pairs);
@@ -163,7 +164,8 @@ Problem read(schema::FetchSnapshot::Reader from, consensus::FetchSnapshot& out) 
 Problem read(schema::SnapshotPart::Reader from, consensus::SnapshotPart& out) {
     out.height = from.getHeight();
     if (const Problem problem = consensus_fields::read(from.getProof(), out.proof)) return problem;
-    if (!read_hash(from.getChain(), out.chain)) return "a digest is not 32 bytes";
+    if (!read_hash(from.getChain(), out.chain) || !read_hash(from.getStateRoot(), out.state_root))
+        return "a digest is not 32 bytes";
     if (const Problem problem = read_list(from.getEpochs(), kBlocksMax, "too many epochs", out.epochs))
         return problem;
     if (!read_data(from.getAfter(), kStateKeyBytesMax, out.after)) return "a key is too long";

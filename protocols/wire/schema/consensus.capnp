@@ -174,6 +174,7 @@ struct SnapshotPart {
   after  @4 :Data;
   pairs  @5 :List(StatePair);
   last   @6 :Bool;
+  stateRoot @7 :Data;
 }
 
 struct Message {
