@@ -1,9 +1,7 @@
 #include "protocols/consensus/block.hpp"
 
 #include "protocols/consensus/layout.hpp"
-
-#include <bit>
-#include <span>
+#include "protocols/crypto/merkle.hpp"
 
 namespace dwcp::consensus {
 namespace {
@@ -11,14 +9,6 @@ namespace {
 /// Fixed part and padding of an encoded transaction: a word of data, four pointers, the signature, and up to
 /// a word of padding after each of id, payload and submitter.
 constexpr std::size_t kTransactionOverheadBytes = 8 + 4 * 8 + 64 + 3 * 8;
-
-/// RFC 6962 section 2.1, of at least one leaf.
-Hash256 root_of(std::span<const Hash256> leaves) {
-    if (leaves.size() == 1) return leaves.front();
-    const auto half = std::bit_ceil(leaves.size()) / 2;
-    constexpr Byte kNode[] = {1};
-    return crypto::sha256({kNode, root_of(leaves.first(half)).view(), root_of(leaves.subspan(half)).view()});
-}
 
 } // namespace
 
@@ -42,10 +32,9 @@ Block Block::empty(Epoch epoch, Height height) {
 Hash256 Block::merkle_root() const {
     std::vector<Hash256> leaves;
     leaves.reserve(transactions.size());
-    constexpr Byte kLeaf[] = {0};
     for (const auto& transaction : transactions)
-        leaves.push_back(crypto::sha256({kLeaf, transaction.digest().view()}));
-    return leaves.empty() ? crypto::sha256(ByteView{}) : root_of(leaves);
+        leaves.push_back(crypto::merkle_leaf(transaction.digest().view()));
+    return crypto::merkle_root(leaves);
 }
 
 Hash256 Block::digest() const { return header_of(*this).digest(); }

@@ -59,6 +59,13 @@ Statement proposal_of(const Statement& vote, ReplicaId leader) {
     return statement;
 }
 
+Statement submission_of(const Transaction& transaction) {
+    Statement statement;
+    statement.kind = Kind::command;
+    statement.digest = transaction.digest();
+    return statement;
+}
+
 Hash256 digest_of(const ViewChange& change) {
     Layout layout("dwcp.consensus.view_change.1");
     layout.number(change.stable);

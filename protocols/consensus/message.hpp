@@ -84,6 +84,9 @@ Hash256 proof_digest(const crypto::VrfProof& proof);
 Statement statement_of(const Certificate& certificate, const Vote& vote);
 /// What the leader signed when it proposed what `vote` (a prepare or commit) is about.
 Statement proposal_of(const Statement& vote, ReplicaId leader);
+/// What the node that took a command in signs; of no engine and epoch, since either may change before the
+/// command is ordered.
+Statement submission_of(const Transaction& transaction);
 
 // --- signed
 

@@ -84,6 +84,8 @@ class Verifier {
     /// signed message comes from the replica that signed it, and ProBFT's proofs put their recipient in the
     /// sample: `me` for votes, the certificate's own recipient in certificates. Errc::unauthenticated names
     /// what failed; Errc::precondition_failed: an epoch that is not known here (maybe a later one).
+    /// Two exceptions, since they tell that there is a later epoch: decided blocks and checkpoints of an
+    /// unknown epoch are left to follow_chain(), and a Hello loses what it says that `me` signed in one.
     Result<Verified> verify(Message message, const ReplicaName& me) const;
 
     // The parts, for those who hold certificates for other reasons (proofs, catching up).
