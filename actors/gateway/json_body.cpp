@@ -96,6 +96,13 @@ double Members::real(const std::string& name, double fallback, double min, doubl
     return fallback;
 }
 
+const nlohmann::json& Members::required_object(const std::string& name) {
+    const auto* value = find(name, true);
+    if (value != nullptr && value->is_object()) return *value;
+    wrong(fmt::format("'{}' is not a JSON object", name));
+    return empty_object();
+}
+
 const nlohmann::json* Members::list(const std::string& name, std::size_t count_max, bool required) {
     const auto* value = find(name, required);
     if (value == nullptr || (value->is_array() && value->size() <= count_max)) return value;

@@ -37,6 +37,8 @@ class Members {
     std::uint64_t required_number(const std::string& name, std::uint64_t min, std::uint64_t max);
     /// A number, whole or not, in min..max.
     double real(const std::string& name, double fallback, double min, double max);
+    /// An object; an empty one if there is none.
+    const nlohmann::json& required_object(const std::string& name);
     /// An array of at most `count_max`; null if there is none.
     const nlohmann::json* list(const std::string& name, std::size_t count_max, bool required);
 

@@ -57,6 +57,7 @@ Parser::Parser(const GlobalOptions& defaults) : globals(defaults) {
     add_work_verbs(app, verbs);
     add_restore_verb(app, verbs);
     add_replay_verb(app, verbs);
+    add_verify_verb(app, verbs);
     std::ranges::stable_sort(verbs, {}, &Verb::name);
     add_own_verbs();
 }

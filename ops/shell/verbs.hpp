@@ -45,6 +45,8 @@ void add_work_verbs(CLI::App& app, std::vector<Verb>& verbs);
 void add_restore_verb(CLI::App& app, std::vector<Verb>& verbs);
 /// ramp replay, which judges a file.
 void add_replay_verb(CLI::App& app, std::vector<Verb>& verbs);
+/// verify and consensus verify, which check a proof without a node.
+void add_verify_verb(CLI::App& app, std::vector<Verb>& verbs);
 /// events, which can follow, and bundle, which writes a file.
 void add_stream_verbs(CLI::App& app, std::vector<Verb>& verbs);
 
