@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cstdlib>
 
-// The public interface of libsodium has two kinds of functions on points. crypto_scalarmult_ed25519_*
-// refuse whatever is outside the prime-order subgroup: right for keys and Gamma, useless for
-// the candidates of try-and-increment, which are arbitrary points. crypto_core_ed25519_add and _sub take any
-// point of the curve, but also non-canonical encodings.
+// The public interface of libsodium has two kinds of functions on points. crypto_scalarmult_ed25519_* refuse
+// whatever is outside the prime-order subgroup: right for keys and Gamma, useless for the candidates of
+// try-and-increment, which are arbitrary points. crypto_core_ed25519_add and _sub take any point of the
+// curve, but also non-canonical encodings.
 namespace dwcp::crypto {
 namespace {
 
