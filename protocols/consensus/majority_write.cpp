@@ -36,10 +36,11 @@ Result<void> check(const Command& command) {
 
 Hash256 next_chain(const Hash256& previous, const Entry& entry) {
     // Lengths go before texts, so that no two entries give the same bytes.
-    const auto& [id, payload] = entry.command;
+    // The sequence is left out: records of before it had one keep their chain.
+    const auto& id = entry.command.id;
     return crypto::sha256({previous.view(), little_endian(entry.index), little_endian(entry.time_ms),
                            little_endian(entry.proposer.size()), as_bytes(entry.proposer),
-                           little_endian(id.size()), as_bytes(id), payload});
+                           little_endian(id.size()), as_bytes(id), entry.command.payload});
 }
 
 MajorityWrite::MajorityWrite(MajorityWriteOptions options, Recovered recovered)

@@ -70,6 +70,7 @@ void write_entry(schema::LaneEntry::Builder out, const consensus::Entry& entry) 
     out.setProposer(text(entry.proposer));
     out.setId(text(entry.command.id));
     out.setPayload(blob(entry.command.payload));
+    out.setSequence(entry.command.sequence);
 }
 
 const char* read_command(capnp::Text::Reader id, capnp::Data::Reader payload, consensus::Command& out) {
@@ -83,6 +84,7 @@ const char* read_command(capnp::Text::Reader id, capnp::Data::Reader payload, co
 const char* read_entry(schema::LaneEntry::Reader from, consensus::LogIndex index, consensus::Entry& out) {
     out.index = index;
     out.time_ms = from.getTimeMs();
+    out.command.sequence = from.getSequence();
     if (!read_text(from.getProposer(), kNodeNameBytesMax, out.proposer)) return "proposer's name is too long";
     return read_command(from.getId(), from.getPayload(), out.command);
 }
@@ -113,6 +115,7 @@ struct BodyWriter {
         auto body = out.initPropose();
         body.setId(text(propose.command.id));
         body.setPayload(blob(propose.command.payload));
+        body.setSequence(propose.command.sequence);
     }
     void operator()(const LaneProposed& proposed) {
         auto body = out.initProposed();
@@ -144,6 +147,7 @@ struct BodyWriter {
 };
 
 const char* read_body(schema::LaneMessage::Propose::Reader from, LanePropose& out) {
+    out.command.sequence = from.getSequence();
     return read_command(from.getId(), from.getPayload(), out.command);
 }
 
@@ -219,8 +223,8 @@ Result<LaneMessage> decode_lane_message(ByteView bytes) {
 }
 
 std::size_t entry_bytes(const consensus::Entry& entry) {
-    // One data word and three pointers; each of the three is rounded up to a word, texts with a final zero.
-    constexpr std::size_t kFixed = 32 + 3 * 8;
+    // Two data words and three pointers; each of the three is rounded up to a word, texts with a final zero.
+    constexpr std::size_t kFixed = 40 + 3 * 8;
     return kFixed + entry.proposer.size() + entry.command.id.size() + entry.command.payload.size();
 }
 

@@ -10,6 +10,7 @@ struct LaneEntry {
   proposer @1 :Text;
   id       @2 :Text;
   payload  @3 :Data;
+  sequence @4 :UInt64;
 }
 
 struct LaneMessage {
@@ -18,6 +19,7 @@ struct LaneMessage {
     propose :group {                  # member -> sequencer
       id      @1 :Text;
       payload @2 :Data;
+      sequence @19 :UInt64;
     }
     proposed :group {                 # the answer
       id      @3 :Text;

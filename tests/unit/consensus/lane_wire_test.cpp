@@ -13,6 +13,7 @@ consensus::Entry random_entry(Random& random, consensus::LogIndex index, std::si
     consensus::Entry entry{index, random.next(), std::string(1 + random.below(63), 'n'), {}};
     entry.command.id =
         std::string(1 + random.below(kLaneIdBytesMax), static_cast<char>('a' + random.below(26)));
+    entry.command.sequence = random.next();
     entry.command.payload = Bytes(1 + random.below(payload_max), static_cast<Byte>(random.next()));
     return entry;
 }
@@ -32,7 +33,7 @@ TEST_CASE("every lane message survives its encoding") {
     for (consensus::LogIndex i = 0; i < 5; ++i)
         append.entries.push_back(random_entry(random, 42 + i, 5000));
     const LaneMessage messages[] = {
-        {1, LanePropose{{"id", Bytes(consensus::kCommandBytes, 'x')}}},
+        {1, LanePropose{{"id", Bytes(consensus::kCommandBytes, 'x'), 7}}},
         {2, LaneProposed{"id", ProposeOutcome::refused, 9, Errc::resource_exhausted, "too much"}},
         {3, append},
         {4, LaneAppended{7, 46, 5, true}},
