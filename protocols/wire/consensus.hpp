@@ -11,9 +11,16 @@
 
 namespace dwcp::wire {
 
-/// The largest message: a full block with its certificate and envelope, or a new view of kReplicasMax.
+/// The largest message: a full block with its certificate and envelope, or a new view of 100 replicas with a
+/// full window.
 inline constexpr std::size_t kConsensusMessageBytes = 4U << 20;
 inline constexpr std::size_t kCommandIdBytesMax = 64;
+/// Votes in a new view, each counted where it is shown: 40 MiB of memory, though each is sent but once.
+/// Enough for a full window of 50 replicas (34 x 34 x 128) or half a window of 100.
+inline constexpr std::size_t kNewViewVotesMax = 1U << 18;
+/// Certificates for different things in a new view: a slot was prepared in a few views at most, and view
+/// changes rest on a few checkpoints.
+inline constexpr std::size_t kNewViewCertificatesMax = 8 * consensus::kWindow;
 /// Decided blocks in one answer: an empty one with its certificate takes at least a few kilobytes.
 inline constexpr std::size_t kBlocksMax = 1024;
 /// A part of a snapshot: small pairs that fill a message.

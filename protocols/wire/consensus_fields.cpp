@@ -95,18 +95,6 @@ Problem read(schema::Vote::Reader from, consensus::Vote& out) {
     return read_optional(from.getProof(), out.proof) ? nullptr : "a VRF proof is not 80 bytes";
 }
 
-void write(schema::SignedViewChange::Builder out, const consensus::SignedViewChange& change) {
-    out.setReplica(change.replica);
-    write(out.initChange(), change.change);
-    out.setSignature(blob(ByteView(change.signature)));
-}
-
-Problem read(schema::SignedViewChange::Reader from, consensus::SignedViewChange& out) {
-    out.replica = from.getReplica();
-    if (const Problem problem = read(from.getChange(), out.change)) return problem;
-    return read_exactly(from.getSignature(), out.signature) ? nullptr : "a signature is not 64 bytes";
-}
-
 void write(schema::Reproposal::Builder out, const consensus::Reproposal& proposal) {
     out.setSlot(proposal.slot);
     out.setDigest(blob(proposal.digest.view()));
@@ -238,19 +226,6 @@ Problem read(schema::ViewChange::Reader from, consensus::ViewChange& out) {
     if (const Problem problem = read(from.getStableProof(), out.stable_proof)) return problem;
     return read_list(from.getPrepared(), consensus::kWindow, "a view change has more slots than the window",
                      out.prepared);
-}
-
-void write(schema::NewView::Builder out, const consensus::NewView& new_view) {
-    write_list(out.initChanges(count_of(new_view.changes)), new_view.changes);
-    write_list(out.initProposals(count_of(new_view.proposals)), new_view.proposals);
-}
-
-Problem read(schema::NewView::Reader from, consensus::NewView& out) {
-    if (const Problem problem = read_list(from.getChanges(), consensus::kReplicasMax,
-                                          "a new view has too many view changes", out.changes))
-        return problem;
-    return read_list(from.getProposals(), consensus::kWindow, "a new view has more slots than the window",
-                     out.proposals);
 }
 
 void write(schema::Evidence::Builder out, const consensus::Evidence& evidence) {

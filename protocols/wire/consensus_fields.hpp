@@ -43,7 +43,6 @@ bool read_optional(capnp::Data::Reader from, std::optional<std::array<Byte, N>>&
 
 void write(schema::Transaction::Builder out, const consensus::Transaction& transaction);
 void write(schema::Vote::Builder out, const consensus::Vote& vote);
-void write(schema::SignedViewChange::Builder out, const consensus::SignedViewChange& change);
 void write(schema::Reproposal::Builder out, const consensus::Reproposal& proposal);
 void write(schema::Member::Builder out, const consensus::Member& member);
 void write(schema::StatePair::Builder out, const consensus::StatePair& pair);
@@ -60,7 +59,6 @@ void write(schema::Message::Builder out, const consensus::Message& message);
 
 Problem read(schema::Transaction::Reader from, consensus::Transaction& out);
 Problem read(schema::Vote::Reader from, consensus::Vote& out);
-Problem read(schema::SignedViewChange::Reader from, consensus::SignedViewChange& out);
 Problem read(schema::Reproposal::Reader from, consensus::Reproposal& out);
 Problem read(schema::Member::Reader from, consensus::Member& out);
 Problem read(schema::StatePair::Reader from, consensus::StatePair& out);

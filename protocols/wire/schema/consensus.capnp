@@ -63,10 +63,21 @@ struct ViewChange {
   prepared    @2 :List(Certificate);
 }
 
+# The view changes of a new view show mostly the same votes: each vote stands once, in a shared certificate that
+# has them all, and a certificate of a view change names those that it has.
+struct SharedCertificate {
+  shared       @0 :UInt32;            # index in NewView.certificates
+  hasRecipient @1 :Bool;
+  recipient    @2 :UInt16;
+  votes        @3 :List(UInt16);      # indices of votes in it
+}
+
 struct SignedViewChange {
-  replica   @0 :UInt16;
-  change    @1 :ViewChange;
-  signature @2 :Data;
+  replica     @0 :UInt16;
+  stable      @1 :UInt64;
+  stableProof @2 :SharedCertificate;
+  prepared    @3 :List(SharedCertificate);
+  signature   @4 :Data;
 }
 
 struct Reproposal {
@@ -76,8 +87,9 @@ struct Reproposal {
 }
 
 struct NewView {
-  changes   @0 :List(SignedViewChange);
-  proposals @1 :List(Reproposal);
+  certificates @0 :List(Certificate); # without recipients
+  changes      @1 :List(SignedViewChange);
+  proposals    @2 :List(Reproposal);
 }
 
 struct Evidence {

@@ -158,6 +158,8 @@ TEST_CASE("lists longer than the window or a message's share are refused") {
     new_view.proposals.resize(kWindow + 1);
     CHECK(decode_new_view(encode(new_view)).error().code == Errc::corrupted);
     new_view.proposals.clear();
+    new_view.changes.resize(kReplicasMax);
+    CHECK(decode_new_view(encode(new_view)) == new_view);
     new_view.changes.resize(kReplicasMax + 1);
     CHECK(decode_new_view(encode(new_view)).error().code == Errc::corrupted);
 
@@ -181,6 +183,79 @@ TEST_CASE("lists longer than the window or a message's share are refused") {
     CHECK(decodes(from_member(blocks)));
     blocks.blocks.push_back(blocks.blocks.back());
     CHECK(refusal(from_member(blocks)) == Errc::invalid_argument);
+}
+
+namespace {
+
+/// A full window of a committee of n, in which each member shows the votes of another quorum for each slot.
+NewView full_new_view(std::size_t n, EngineKind engine, std::size_t slots) {
+    Committee committee = test::committee_of(n, engine);
+    const auto quorum = committee.quorum();
+    NewView new_view;
+    for (std::size_t id = 0; id < quorum; ++id) {
+        SignedViewChange signed_change{static_cast<ReplicaId>(id), {}, {}};
+        signed_change.signature.fill(static_cast<Byte>(id));
+        for (std::size_t slot = 1; slot <= slots; ++slot) {
+            Certificate certificate;
+            certificate.engine = engine;
+            certificate.epoch = 1;
+            certificate.slot = slot;
+            certificate.digest.bytes.fill(static_cast<Byte>(slot));
+            certificate.leader_signature.emplace();
+            if (engine == EngineKind::probft) certificate.recipient = static_cast<ReplicaId>(id);
+            std::vector<ReplicaId> voters;
+            for (std::size_t i = 0; i < quorum; ++i)
+                voters.push_back(static_cast<ReplicaId>((id + slot + i) % n));
+            std::sort(voters.begin(), voters.end());
+            for (const auto voter : voters) {
+                Vote vote{.replica = voter, .signature = {}, .proof = {}};
+                vote.signature.fill(static_cast<Byte>(voter ^ slot));
+                if (engine == EngineKind::probft) vote.proof.emplace().fill(static_cast<Byte>(voter));
+                certificate.votes.push_back(vote);
+            }
+            signed_change.change.prepared.push_back(std::move(certificate));
+        }
+        new_view.changes.push_back(std::move(signed_change));
+    }
+    return new_view;
+}
+
+} // namespace
+
+TEST_CASE("a new view of a full window fits a message, since each vote is sent once") {
+    for (const auto engine : {EngineKind::pbft, EngineKind::probft}) {
+        const auto new_view = full_new_view(50, engine, kWindow);
+        const auto bytes = encode(new_view);
+        INFO(bytes.size() << " bytes");
+        CHECK(bytes.size() <= kConsensusMessageBytes - 65'536); // the rest is the envelope's
+        const auto decoded = decode_new_view(bytes);
+        REQUIRE(decoded);
+        CHECK((*decoded == new_view)); // not printed
+        CHECK(digest_of(*decoded) == digest_of(new_view));
+    }
+    CHECK(encode(full_new_view(100, EngineKind::pbft, kWindow / 2)).size() <=
+          kConsensusMessageBytes - 65'536);
+}
+
+TEST_CASE("a new view that would grow beyond its limit in memory is refused") {
+    const auto refused = decode_new_view(encode(full_new_view(100, EngineKind::pbft, 60)));
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().message, Catch::Contains("too many votes"));
+    CHECK(decode_new_view(encode(full_new_view(100, EngineKind::pbft, 58))));
+}
+
+TEST_CASE("a new view keeps whatever votes its certificates have, in their order") {
+    const CommitteeRig rig(4);
+    auto new_view = test::sample_new_view(rig, 2);
+    auto& prepared = new_view.changes[0].change.prepared;
+    std::swap(prepared[0].votes[0], prepared[0].votes[1]);
+    prepared[1].votes.push_back(prepared[1].votes[0]);
+    // One replica's vote, signed in more ways than a reader takes for one certificate.
+    auto& many = new_view.changes[1].change.prepared[0].votes;
+    many.resize(kReplicasMax, many[0]);
+    for (std::size_t i = 0; i < many.size(); ++i)
+        many[i].signature[0] = static_cast<Byte>(i), many[i].signature[1] = static_cast<Byte>(i >> 8);
+    CHECK(decode_new_view(encode(new_view)) == new_view);
 }
 
 TEST_CASE("kinds and engines that nobody knows are refused") {
