@@ -157,6 +157,10 @@ void LaneReplica::take(PeerLink&& event) {
     say_hello(std::move(there), rejoin_.state() == Rejoin::State::starting || !is_member());
 }
 
+void LaneReplica::take(SuspectLeader&& event) {
+    if (engine_) run_engine(event);
+}
+
 void LaneReplica::settle() {
     conclude_start();
     expire_clients();

@@ -84,6 +84,7 @@ class LaneReplica final : public Replica {
     void take(SnapshotRead&& event);
     void take(SnapshotInstalled&& event);
     void take(PeerLink&& event);
+    void take(SuspectLeader&& event);
     void settle();
     std::optional<TimePoint> next_wake() const;
     template<class Body>

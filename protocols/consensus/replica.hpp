@@ -105,8 +105,10 @@ struct PeerLink {
     NodeName host;
     bool up = false;
 };
-using Event =
-    std::variant<Tick, Submit, Received, Applied, Loaded, SnapshotRead, SnapshotInstalled, PeerLink>;
+/// SuspectLeader: an operator wants another leader. This replica leaves the view at once and has no part in
+/// it any more; others follow once validity() replicas have left, so whoever asks must ask at least so many.
+using Event = std::variant<Tick, Submit, Received, Applied, Loaded, SnapshotRead, SnapshotInstalled, PeerLink,
+                           SuspectLeader>;
 
 // Effects.
 struct Send {

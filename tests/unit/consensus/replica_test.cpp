@@ -148,6 +148,25 @@ TEST_CASE("a leader that orders others' commands and lets one wait is left") {
     CHECK(world.status("b/0").engine.view > 0);
 }
 
+TEST_CASE("an operator moves the lead on, and the lane goes on deciding") {
+    World world(kFour);
+    world.run(std::chrono::seconds(1));
+    const auto before = world.submit("b/0", "before", 1, "v");
+    REQUIRE(world.run_until([&] { return world.committed(before); }));
+    REQUIRE(world.status("b/0").engine.view == 0);
+    for (const auto& name : kFour)
+        world.suspect_leader(name);
+    const auto moved = [&] {
+        return std::ranges::all_of(kFour, [&](const auto& name) {
+            const auto engine = world.status(name).engine;
+            return engine.active && engine.view == 1 && engine.leader == 1;
+        });
+    };
+    REQUIRE(world.run_until(moved, std::chrono::seconds(5)));
+    const auto after = world.submit("c/0", "after", 1, "v");
+    REQUIRE(world.run_until([&] { return world.committed(after); }));
+}
+
 TEST_CASE("commands that nobody can order are refused at once") {
     World world(kFour);
     world.run(std::chrono::seconds(1));

@@ -80,6 +80,8 @@ class World {
                        const std::string& payload, Duration within = std::chrono::seconds(60));
     ClientToken submit(const ReplicaName& at, const Command& command,
                        Duration within = std::chrono::seconds(60));
+    /// An operator wants another leader.
+    void suspect_leader(const ReplicaName& at) { give(at, SuspectLeader{}); }
     const Result<Answer::Place>* answer(ClientToken client) const;
     bool committed(ClientToken client) const { return answer(client) && *answer(client); }
 
