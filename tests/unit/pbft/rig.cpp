@@ -12,6 +12,7 @@ using std::chrono::seconds;
 namespace {
 
 constexpr Duration kHello = milliseconds(500);
+constexpr Duration kFetchBlocks = seconds(5);
 
 PublicKey key_of(ReplicaId id) {
     PublicKey key;
@@ -127,6 +128,7 @@ void Committees::crash(std::size_t at) {
 void Committees::restart(std::size_t at) {
     Node& node = *nodes[at];
     ++node.life;
+    node.reached_at = now_.time;
     auto made = make_pbft(options(node.id), node.disk);
     if (!made) FAIL("replica " << node.id << " cannot restart: " << made.error().message);
     node.engine = std::move(*made);
@@ -177,8 +179,7 @@ void Committees::perform(std::size_t at, EngineEffects effects) {
         });
     }
     if (!effects.decided.empty()) {
-        while (node.decided.contains(node.upto + 1))
-            ++node.upto;
+        node.reach(node.upto, now_.time);
         checkpoints();
         tell_work(at);
     }
@@ -259,14 +260,23 @@ void Committees::hello(std::size_t at) {
         if (nodes[to]->id == nodes[at]->id || random.below(1000) < rules.lose_permille) continue;
         later(delay(), [this, to, status, id = nodes[at]->id] {
             give(to, PeerStands{id, status.view, status.decided});
-            // Whoever is so far behind that the others have collected what it lacks catches up otherwise.
-            if (!is_up(to) || !nodes[to]->honest || status.stable <= nodes[to]->upto) return;
-            nodes[to]->upto = status.stable;
-            give(to, DecidedElsewhere{status.stable});
-            give(to, StableCheckpoint{checkpoint(status.stable)});
-            tell_work(to);
+            catch_up(to, id, status);
         });
     }
+}
+
+/// What replicas around the engines do: who is behind what the others have collected installs a snapshot, and
+/// who stays behind for long fetches blocks with their certificates.
+void Committees::catch_up(std::size_t at, ReplicaId from, const EngineStatus& there) {
+    Node& node = *nodes[at];
+    if (!is_up(at) || !node.honest || !nodes[from]->honest) return;
+    Height upto = there.stable;
+    if (now_.time - node.reached_at > kFetchBlocks) upto = there.decided;
+    if (upto <= node.upto) return;
+    node.reach(upto, now_.time);
+    give(at, DecidedElsewhere{node.upto});
+    if (there.stable > 0) give(at, StableCheckpoint{checkpoint(there.stable)});
+    tell_work(at);
 }
 
 /// What replicas around the engines do: a checkpoint is stable once a quorum has decided so far.

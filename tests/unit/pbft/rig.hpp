@@ -65,10 +65,18 @@ class Committees {
         std::optional<TimePoint> wake;
         std::map<Height, Hash256> decided; ///< What this life and those before told.
         Height upto = 0;                   ///< All decided up to it, whatever way.
+        TimePoint reached_at{};
         unsigned life = 0;
         unsigned persists = 0;
         bool honest = true;
-        Committees* rig = nullptr;
+
+        void reach(Height height, TimePoint now) {
+            if (height <= upto && !decided.contains(upto + 1)) return;
+            upto = std::max(upto, height);
+            while (decided.contains(upto + 1))
+                ++upto;
+            reached_at = now;
+        }
     };
 
     // What tests do.
@@ -136,6 +144,7 @@ class Committees {
     void note_decided(Node& node, const Decision& decision);
     void lead(std::size_t at);
     void hello(std::size_t at);
+    void catch_up(std::size_t at, ReplicaId from, const EngineStatus& there);
     void checkpoints();
     void tell_work(std::size_t at);
     bool is_up(std::size_t at) const { return nodes[at]->engine != nullptr; }
