@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <set>
+
 namespace {
 
 using namespace dwcp;
@@ -390,6 +392,70 @@ TEST_CASE("a view change shows only certificates that hold, of this epoch and of
     refused(result_of([](ViewChange& c) { c.prepared[0].kind = Kind::checkpoint; }), "belongs elsewhere");
     const auto of_view = rig.certificate(Kind::prepare, hash_of("block"), 65, 2, {0, 1, 3});
     refused(result_of([&](ViewChange& c) { c.prepared = {of_view}; }), "belongs elsewhere");
+}
+
+TEST_CASE("every field of a view change and of a new view is in its digest") {
+    const CommitteeRig rig(4, EngineKind::probft);
+    const auto change = test::sample_view_change(rig);
+    std::set<Hash256> digests{digest_of(change)};
+    const std::function<void(Certificate&)> of_certificate[] = {
+        [](Certificate& c) { c.kind = Kind::commit; },
+        [](Certificate& c) { c.engine = EngineKind::tpbft; },
+        [](Certificate& c) { c.epoch += 1; },
+        [](Certificate& c) { c.view += 1; },
+        [](Certificate& c) { c.slot += 1; },
+        [](Certificate& c) { c.digest.bytes[31] ^= 1; },
+        [](Certificate& c) { c.recipient = 3; },
+        [](Certificate& c) { c.recipient.reset(); },
+        [](Certificate& c) { c.leader_signature->back() ^= 1; },
+        [](Certificate& c) { c.leader_signature.reset(); },
+        [](Certificate& c) { c.votes.pop_back(); },
+        [](Certificate& c) { c.votes[1].replica += 4; },
+        [](Certificate& c) { c.votes[1].signature.back() ^= 1; },
+        [](Certificate& c) { c.votes[1].proof->back() ^= 1; },
+        [](Certificate& c) { c.votes[1].proof.reset(); }};
+    for (const auto& alter : of_certificate) {
+        auto other = change;
+        alter(other.prepared[1]);
+        CHECK(digests.insert(digest_of(other)).second);
+    }
+    const std::function<void(ViewChange&)> of_change[] = {
+        [](ViewChange& c) { c.stable += 1; }, [](ViewChange& c) { c.prepared.pop_back(); },
+        [](ViewChange& c) { std::swap(c.prepared[0], c.prepared[1]); },
+        [](ViewChange& c) { c.stable_proof = {}; }, [](ViewChange& c) { c.stable_proof.votes.pop_back(); }};
+    for (const auto& alter : of_change) {
+        auto other = change;
+        alter(other);
+        CHECK(digests.insert(digest_of(other)).second);
+    }
+    const auto new_view = test::sample_new_view(rig, 2);
+    digests = {digest_of(new_view)};
+    const std::function<void(NewView&)> of_new_view[] = {
+        [](NewView& n) { n.changes.pop_back(); },
+        [](NewView& n) { n.changes[0].replica += 4; },
+        [](NewView& n) { n.changes[0].change.stable += 1; },
+        [](NewView& n) { n.changes[0].signature.back() ^= 1; },
+        [](NewView& n) { n.proposals.pop_back(); },
+        [](NewView& n) { n.proposals[0].slot += 1; },
+        [](NewView& n) { n.proposals[0].digest.bytes[31] ^= 1; },
+        [](NewView& n) { n.proposals[0].signature.back() ^= 1; }};
+    for (const auto& alter : of_new_view) {
+        auto other = new_view;
+        alter(other);
+        CHECK(digests.insert(digest_of(other)).second);
+    }
+}
+
+TEST_CASE("a checkpoint signs height, chain, state and committee") {
+    const auto a = hash_of("a");
+    const auto b = hash_of("b");
+    const auto c = hash_of("c");
+    std::set<Hash256> digests{checkpoint_digest(64, a, b, c)};
+    CHECK(digests.insert(checkpoint_digest(65, a, b, c)).second);
+    CHECK(digests.insert(checkpoint_digest(64, b, b, c)).second);
+    CHECK(digests.insert(checkpoint_digest(64, a, a, c)).second);
+    CHECK(digests.insert(checkpoint_digest(64, a, b, b)).second);
+    CHECK(digests.insert(checkpoint_digest(64, b, a, c)).second);
 }
 
 TEST_CASE("a new view shows view changes that their replicas signed, and the leader's own proposals") {
