@@ -3,13 +3,21 @@
 #include "protocols/wire/consensus.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace dwcp::consensus {
 namespace {
 
-/// "e/<epoch, 16 digits>/<the engine's own key>"
-constexpr std::string_view kStablePrefix = "r/stable/";
-constexpr std::string_view kEndPrefix = "r/end/";
+// Keys of what this replica itself remembers; the numbers after them have 20 digits. Those of Rejoin stand
+// there, and "e/<epoch>/" goes before an engine's own.
+constexpr std::string_view kStablePrefix = "r/stable/"; ///< By height: chain, root, certificate.
+constexpr std::string_view kPointPrefix = "r/point/";   ///< By height: chain, root.
+constexpr std::string_view kEndPrefix = "r/end/";       ///< By epoch: its last block.
+
+Error malformed(const std::string& key) {
+    return {Errc::corrupted, "what is on disk under " + key + " is no record of a replica",
+            "start it with an empty store: it keeps silent until it may vote again"};
+}
 
 } // namespace
 
@@ -20,37 +28,64 @@ LaneReplica::LaneReplica(ReplicaOptions options, ReplicaMemory memory)
 
 Result<void> LaneReplica::restore() {
     committees_[options_.genesis.epoch] = options_.genesis;
+    auto committee = memory_.committee.value_or(options_.genesis);
+    committees_[committee.epoch] = committee;
     for (const auto& [key, value] : memory_.persisted) {
         if (key.starts_with("e/")) engine_keys_.insert(key);
         if (key.starts_with(kEndPrefix)) {
-            auto block = wire::decode_decided_block(value);
-            if (!block) return std::unexpected(block.error());
-            const auto epoch = (*block->block)->epoch;
-            const auto before = committees_.find(epoch);
-            if (before == committees_.end()) continue;
-            if (auto next = next_committee(before->second, **block->block)) committees_[next->epoch] = *next;
-            ends_.emplace(epoch, std::move(*block));
+            if (auto read = restore_end(key, value); !read) return read;
         }
-        if (key.starts_with(kStablePrefix)) {
-            // The certificate, then chain and root.
-            if (value.size() < 64) return fail(Errc::corrupted, "a stable checkpoint on disk is too short");
-            auto proof = wire::decode_certificate(ByteView(value).subspan(64));
-            if (!proof) return std::unexpected(proof.error());
-            Proven proven{.proof = std::move(*proof), .chain = {}, .state_root = {}};
-            std::ranges::copy_n(value.begin(), 32, proven.chain.bytes.begin());
-            std::ranges::copy_n(value.begin() + 32, 32, proven.state_root.bytes.begin());
-            proven_[proven.proof.slot] = std::move(proven);
-        }
+        const bool stable = key.starts_with(kStablePrefix);
+        if (!stable && !key.starts_with(kPointPrefix)) continue;
+        if (auto read = restore_point(key, value, stable); !read) return read;
     }
     decided_ = applied_ = memory_.applied;
     chain_ = memory_.chain;
     server_.restart(decided_);
-    if (!proven_.empty() && proven_.rbegin()->first <= applied_) stable_ = proven_.rbegin()->first;
+    if (!proven_.empty()) stable_ = std::min(proven_.rbegin()->first, applied_);
     checkpoints_.collect(stable_);
-    auto committee = memory_.committee.value_or(options_.genesis);
-    committees_[committee.epoch] = committee;
     set_committee(std::move(committee));
+    restore_digests();
     return {};
+}
+
+Result<void> LaneReplica::restore_end(const std::string& key, const Bytes& value) {
+    auto block = wire::decode_decided_block(value);
+    if (!block) return std::unexpected(malformed(key));
+    const auto epoch = (*block->block)->epoch;
+    const auto before = committees_.find(epoch);
+    if (before == committees_.end()) return {};
+    if (auto next = next_committee(before->second, **block->block)) committees_.emplace(next->epoch, *next);
+    ends_.emplace(epoch, std::move(*block));
+    return {};
+}
+
+Result<void> LaneReplica::restore_point(const std::string& key, const Bytes& value, bool stable) {
+    constexpr std::size_t kHashes = 2 * sizeof(Hash256);
+    if (value.size() < kHashes) return std::unexpected(malformed(key));
+    Point point;
+    std::ranges::copy_n(value.begin(), sizeof(Hash256), point.chain.bytes.begin());
+    std::ranges::copy_n(value.begin() + sizeof(Hash256), sizeof(Hash256), point.state_root.bytes.begin());
+    if (!stable) {
+        points_[std::strtoull(key.c_str() + kPointPrefix.size(), nullptr, 10)] = point;
+        return {};
+    }
+    auto proof = wire::decode_certificate(ByteView(value).subspan(kHashes));
+    if (!proof) return std::unexpected(malformed(key));
+    const auto height = proof->slot;
+    proven_[height] = {.proof = std::move(*proof), .chain = point.chain, .state_root = point.state_root};
+    return {};
+}
+
+/// Once all committees are known. The last checkpoint may have been applied and not be remembered.
+void LaneReplica::restore_digests() {
+    const bool ends = committee_.epoch > 1 && committee_.first == applied_ + 1;
+    if (applied_ > 0 && (ends || applied_ % options_.checkpoint_interval == 0))
+        points_[applied_] = {.chain = memory_.chain, .state_root = memory_.state_root, .digest = {}};
+    points_.erase(points_.upper_bound(applied_), points_.end());
+    for (auto& [height, point] : points_)
+        point.digest =
+            checkpoint_digest(height, point.chain, point.state_root, committee_at(height + 1).digest());
 }
 
 void LaneReplica::set_committee(Committee committee) {
@@ -178,7 +213,7 @@ void LaneReplica::settle() {
     forward_commands();
     if (next_hello_ && now_.time >= *next_hello_) {
         const bool asks = rejoin_.state() == Rejoin::State::starting || !is_member();
-        say_hello(is_member() ? audience() : audience(), asks);
+        say_hello(audience(), asks);
     }
     ask_wanted();
     fetch();
@@ -197,6 +232,7 @@ std::optional<TimePoint> LaneReplica::next_wake() const {
     at(mempool_.slow_at());
     at(catch_up_.wake(decided_));
     at(server_.wake(options_.hello));
+    at(stuck_at());
     for (const auto& [what, wanted] : wanted_)
         at(wanted.again);
     if (engine_) {

@@ -91,6 +91,9 @@ class LaneReplica final : public Replica {
     void send(std::vector<ReplicaName> to, Body body);
     void persist(std::string key, std::optional<Bytes> value);
     void set_committee(Committee committee);
+    Result<void> restore_end(const std::string& key, const Bytes& value);
+    Result<void> restore_point(const std::string& key, const Bytes& value, bool stable);
+    void restore_digests();
     void publish_view();
     bool is_member() const { return id_.has_value(); }
     bool voting() const { return is_member() && rejoin_.state() == Rejoin::State::voting; }
@@ -125,6 +128,7 @@ class LaneReplica final : public Replica {
     void commit(const DecidedBlock& block);
     void end_epoch(const Committee& next);
     void make_checkpoint(Height height, const Hash256& state_root);
+    void sign_checkpoint(Height height, const Point& point);
     void take_checkpoint_vote(const Signed& vote);
     void stabilise();
     void drop_engine_memory(Epoch upto);
@@ -139,6 +143,7 @@ class LaneReplica final : public Replica {
 
     // lane_replica_fetch.cpp: catching up and letting others do.
     void fetch();
+    std::optional<TimePoint> stuck_at() const;
     void take_blocks(const ReplicaName& from, const Blocks& blocks);
     void take_part(const ReplicaName& from, const SnapshotPart& part);
     Result<Installing> check_snapshot(const SnapshotPart& part) const;
@@ -189,6 +194,7 @@ class LaneReplica final : public Replica {
     std::set<std::tuple<Epoch, ReplicaId>> convicted_;
     std::optional<TimePoint> next_hello_;
     std::optional<TimePoint> forwarded_at_;
+    TimePoint progress_at_{}; ///< Of the last commit.
 
     Effects out_;
     Now now_;

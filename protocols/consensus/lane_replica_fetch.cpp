@@ -17,13 +17,19 @@ void LaneReplica::fetch() {
     if (decided_ - applied_ > kUnappliedMax) return;
     // A member that is not voting learns of decisions in no other way.
     const bool follow = !engine_;
-    auto at_once = false;
-    if (engine_) {
-        const auto waited = mempool_.watched_since();
-        at_once = !buffered_.empty() && waited && now_.time - *waited > options_.view_timeout / 4;
-    }
+    const auto stuck = stuck_at();
+    const bool at_once = stuck && now_.time >= *stuck;
     if (auto ask = catch_up_.next(decided_, follow, at_once, now_.time))
         std::visit([&](auto& what) { send({ask->peer}, what); }, ask->what);
+}
+
+/// A member that misses votes finds the others ahead long before it suspects the leader: it asks for the next
+/// block when nothing was decided for a while though something waits, or later slots were.
+std::optional<TimePoint> LaneReplica::stuck_at() const {
+    if (!engine_) return std::nullopt;
+    const auto waited = mempool_.watched_since();
+    if (!waited && buffered_.empty()) return std::nullopt;
+    return std::max(progress_at_, waited.value_or(progress_at_)) + options_.view_timeout / 4;
 }
 
 void LaneReplica::serve() {

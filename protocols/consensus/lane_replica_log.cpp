@@ -50,6 +50,7 @@ void LaneReplica::output() {
 void LaneReplica::commit(const DecidedBlock& decided) {
     const auto& block = **decided.block;
     decided_ = block.height;
+    progress_at_ = now_.time;
     chain_ = next_chain(chain_, decided.block->digest());
     chains_[decided_] = chain_;
     last_time_ms_ = std::max(last_time_ms_, block.time_ms);
@@ -105,16 +106,28 @@ void LaneReplica::take(Applied&& event) {
 }
 
 void LaneReplica::make_checkpoint(Height height, const Hash256& state_root) {
-    const auto& committee = committee_at(height);
     const auto chain = chains_.at(height);
     const Point point{.chain = chain,
                       .state_root = state_root,
                       .digest =
                           checkpoint_digest(height, chain, state_root, committee_at(height + 1).digest())};
     points_[height] = point;
-    if (points_.size() > Checkpoints::kKept) points_.erase(points_.begin());
+    // Should everybody restart before it is stable, the votes must be there again, or the window stays shut.
+    Bytes record(chain.bytes.begin(), chain.bytes.end());
+    record.insert(record.end(), state_root.bytes.begin(), state_root.bytes.end());
+    persist(numbered("r/point/", height), std::move(record));
+    while (points_.size() > Checkpoints::kKept) {
+        persist(numbered("r/point/", points_.begin()->first), std::nullopt);
+        points_.erase(points_.begin());
+    }
+    if (rejoin_.state() == Rejoin::State::voting) sign_checkpoint(height, point);
+}
+
+/// Says it to everybody concerned.
+void LaneReplica::sign_checkpoint(Height height, const Point& point) {
+    const auto& committee = committee_at(height);
     const auto id = committee.find(options_.self);
-    if (!id || rejoin_.state() != Rejoin::State::voting || !options_.signer) return;
+    if (!id || !options_.signer) return;
     Signed vote{.statement = {.kind = Kind::checkpoint,
                               .engine = committee.engine,
                               .epoch = committee.epoch,
@@ -192,6 +205,7 @@ void LaneReplica::drop_engine_memory(Epoch upto) {
     const auto end = numbered("e/", upto + 1);
     while (!engine_keys_.empty() && *engine_keys_.begin() < end) {
         persist(*engine_keys_.begin(), std::nullopt);
+        memory_.persisted.erase(*engine_keys_.begin());
         engine_keys_.erase(engine_keys_.begin());
     }
 }

@@ -39,8 +39,11 @@ void LaneReplica::take_hello(const ReplicaName& from, const Hello& hello) {
     if (peer == peers_.end()) {
         if (peers_.size() >= committee_.n() + kFollowersMax) {
             std::erase_if(peers_, [&](const auto& known) {
-                return !committee_.find(known.first) &&
-                       (!known.second.heard || now_.time - *known.second.heard > 3 * options_.hello);
+                const bool gone =
+                    !committee_.find(known.first) &&
+                    (!known.second.heard || now_.time - *known.second.heard > 3 * options_.hello);
+                if (gone) catch_up_.forget(known.first);
+                return gone;
             });
             if (peers_.size() >= committee_.n() + kFollowersMax) return;
         }
@@ -81,18 +84,19 @@ void LaneReplica::conclude_start() {
     std::size_t answers = 0;
     for (const auto& member : committee_.members)
         answers += rejoin_.answered(member.name) ? 1 : 0;
-    if (answers + 1 < committee_.quorum()) return;
+    if (answers + (is_member() ? 1 : 0) < committee_.quorum()) return;
     const bool behind = catch_up_.claimed(now_.time) > decided_;
     if (rejoin_.must_catch_up() && behind) return;
     rejoin_.conclude(committee_.epoch, decided_ >= committee_.first, decided_, kWindow);
     for (auto& [key, value] : rejoin_.memory())
         persist(key, std::move(value));
+    if (rejoin_.state() == Rejoin::State::silent) drop_engine_memory(committee_.epoch);
     if (voting()) begin_voting();
 }
 
 void LaneReplica::begin_voting() {
-    if (!rejoin_.covers(committee_.epoch)) return;
-    if (rejoin_.earliest_view(committee_.epoch) > 0 && engine_keys_.empty()) memory_.persisted.clear();
+    for (const auto& [height, point] : points_)
+        sign_checkpoint(height, point);
     begin_engine();
 }
 

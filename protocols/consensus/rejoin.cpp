@@ -51,6 +51,10 @@ Rejoin::Rejoin(const std::map<std::string, Bytes>& persisted, std::string doubt)
     if (const auto* silent = find(persisted, kSilent)) {
         silent_until_ = number_at(*silent, 0);
         shown_ = {number_at(*silent, 1), number_at(*silent, 2), 0, 0};
+        if (doubt_.empty()) {
+            state_ = State::silent;
+            doubt_ = "its memory was lost in an earlier life";
+        }
     }
     if (const auto* diverged = find(persisted, kDiverged)) diverge(number_at(*diverged, 0));
 }
@@ -77,6 +81,7 @@ bool Rejoin::shown(const Statement& statement) {
     const auto said = Said::of(statement);
     if (!said) return false;
     shown_ = std::max(shown_, *said);
+    if (state_ == State::silent) silent_until_ = std::max(silent_until_.value_or(0), said->slot + kWindow);
     return *said > said_;
 }
 
@@ -103,7 +108,7 @@ void Rejoin::conclude(Epoch current, bool begun, Height decided, Height window) 
         state_ = State::voting;
         return;
     }
-    if (doubt_.empty()) doubt_ = "it lost its memory in an earlier life";
+    if (doubt_.empty()) doubt_ = "its memory was lost in an earlier life";
     if (!silent_until_) silent_until_ = decided + 2 * window;
     state_ = State::silent;
 }
