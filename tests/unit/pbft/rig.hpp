@@ -1,163 +1,24 @@
-// A committee of PBFT engines in one thread: network, disks, clock and crashes in the test's hand. Every
-// message is encoded, decoded and verified on its way, and the rig holds at each step what must always hold:
-// no slot is decided twice with different blocks, every decision is proven by its certificate, and nobody
-// signs two statements that exclude each other, across restarts.
+// A committee of PBFT engines.
 #pragma once
 
-#include "protocols/base/random.hpp"
-#include "protocols/consensus/verifier.hpp"
 #include "protocols/pbft/pbft.hpp"
-
-#include <functional>
-#include <map>
-#include <memory>
-#include <queue>
-#include <set>
-#include <tuple>
-#include <vector>
+#include "tests/unit/consensus/engine_rig.hpp"
 
 namespace dwcp::pbft::test {
 
 using namespace consensus;
+using namespace consensus::test;
 
-/// Hash based: quick, and only the holder of a key makes its signatures here by convention.
-class QuickSigner final : public Signer {
+class Committees : public consensus::test::EngineRig {
   public:
-    explicit QuickSigner(PublicKey key) : key_(key) {}
-    crypto::Signature sign(ByteView message) const override;
-    crypto::VrfResult vrf_prove(ByteView) const override { return {}; }
+    explicit Committees(std::size_t n, Rules rules = {})
+        : consensus::test::EngineRig(n, with(std::move(rules))) {}
 
   private:
-    PublicKey key_;
-};
-class QuickChecker final : public Checker {
-  public:
-    bool verify(const PublicKey& key, ByteView message, const crypto::Signature& signature) override {
-        return QuickSigner(key).sign(message) == signature;
+    static Rules with(Rules rules) {
+        rules.factory = make_pbft;
+        return rules;
     }
-    std::optional<crypto::VrfOutput> verify_vrf(const PublicKey&, ByteView,
-                                                const crypto::VrfProof&) override {
-        return std::nullopt;
-    }
-};
-
-/// A crash in a step: nothing of it is on disk, or everything is and nothing has left.
-enum class Fate { lives, dies_before_disk, dies_after_disk };
-
-struct Rules {
-    std::uint64_t seed = 1;
-    Duration delay_min = milliseconds(1);
-    Duration delay_max = milliseconds(1);
-    unsigned lose_permille = 0;
-    unsigned twice_permille = 0;
-    Height checkpoint_every = 0; ///< 0: none.
-    bool hellos = true;
-};
-
-class Committees {
-  public:
-    explicit Committees(std::size_t n, Rules rules = {});
-
-    struct Node {
-        ReplicaId id = 0;
-        std::unique_ptr<Engine> engine; ///< Null: down.
-        EngineMemory disk;
-        std::optional<TimePoint> wake;
-        std::map<Height, Hash256> decided; ///< What this life and those before told.
-        Height upto = 0;                   ///< All decided up to it, whatever way.
-        TimePoint reached_at{};
-        unsigned life = 0;
-        unsigned persists = 0;
-        bool honest = true;
-
-        void reach(Height height, TimePoint now) {
-            if (height <= upto && !decided.contains(upto + 1)) return;
-            upto = std::max(upto, height);
-            while (decided.contains(upto + 1))
-                ++upto;
-            reached_at = now;
-        }
-    };
-
-    // What tests do.
-    void start();
-    /// Ends when `until` holds (true) or the clock has gone on by `most` (false).
-    bool run(Duration most, const std::function<bool()>& until);
-    void run(Duration most) {
-        run(most, [] { return false; });
-    }
-    /// The slots up to `upto` are wanted; leaders propose blocks for them.
-    void want(Height upto);
-    bool all_decided(Height upto) const;
-    void crash(std::size_t node);
-    void restart(std::size_t node);
-    void give(std::size_t node, EngineEvent event);
-    /// A message signed by `signer`, delivered at once if it verifies (it must).
-    void deliver(std::size_t node, ReplicaId signer, Signed said);
-    Signed sign(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const;
-    Signed propose(ReplicaId signer, View view, const BlockRef& block) const;
-    Signed vote(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const;
-    Signed change(ReplicaId signer, View view, ViewChange body) const;
-    BlockRef block(Height slot, std::string text) const;
-    Certificate checkpoint(Height slot) const;
-    Certificate prepared(View view, Height slot, const Hash256& digest, std::vector<ReplicaId> voters) const;
-    /// A second life of `node` with a disk of its own, under the same name: a Byzantine replica.
-    std::size_t add_twin(ReplicaId id);
-
-    Engine& engine(std::size_t node) { return *nodes.at(node)->engine; }
-    TimePoint time() const { return now_.time; }
-    EngineOptions options(ReplicaId id) const;
-
-    // What tests look at and turn.
-    Committee committee;
-    Domain domain{"test", "metadata", {}};
-    std::vector<std::unique_ptr<Node>> nodes; ///< The first n are the committee, in order.
-    Rules rules;
-    std::function<bool(std::size_t from, std::size_t to, const Message&)> passes; ///< Empty: everything.
-    /// Called with a step's effects before anything of them is carried out. Empty: everybody lives.
-    std::function<Fate(const Node&, const EngineEffects&)> fate;
-    std::map<Kind, std::size_t> sent; ///< Signed messages, one a recipient.
-    std::vector<Evidence> evidence;
-    std::size_t invalid = 0;
-    std::size_t views_failed = 0;
-    std::size_t fetched = 0;
-    std::map<Height, Hash256> agreed;
-    Random random;
-
-  private:
-    struct Item {
-        TimePoint at;
-        std::uint64_t order = 0;
-        std::function<void()> what;
-        bool operator>(const Item& other) const {
-            return std::tie(at, order) > std::tie(other.at, other.order);
-        }
-    };
-
-    void later(Duration delay, std::function<void()> what);
-    Duration delay();
-    void perform(std::size_t at, EngineEffects effects);
-    void send(std::size_t from, std::size_t to, const MessageRef& message);
-    void arrive(std::size_t to, const Bytes& bytes);
-    void fetch(std::size_t asker, const FetchContent& what);
-    void note_signed(const Node& node, const Message& message);
-    void note_decided(Node& node, const Decision& decision);
-    void lead(std::size_t at);
-    void hello(std::size_t at);
-    void catch_up(std::size_t at, ReplicaId from, const EngineStatus& there);
-    void checkpoints();
-    void tell_work(std::size_t at);
-    bool is_up(std::size_t at) const { return nodes[at]->engine != nullptr; }
-    std::vector<std::unique_ptr<QuickSigner>> signers_;
-    QuickChecker checker_;
-    std::shared_ptr<LaneView> view_ = std::make_shared<LaneView>();
-    std::unique_ptr<Verifier> verifier_;
-    std::priority_queue<Item, std::vector<Item>, std::greater<>> queue_;
-    std::uint64_t order_ = 0;
-    Now now_{TimePoint{} + std::chrono::hours(1), 1'000'000};
-    Height wanted_ = 0;
-    std::map<Height, Certificate> checkpoints_;
-    std::map<std::tuple<ReplicaId, Kind, View, Height>, Hash256> said_;
 };
 
 } // namespace dwcp::pbft::test

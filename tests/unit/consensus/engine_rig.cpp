@@ -1,11 +1,12 @@
-#include "tests/unit/pbft/rig.hpp"
+#include "tests/unit/consensus/engine_rig.hpp"
 
 #include "protocols/crypto/hash.hpp"
+#include "protocols/crypto/sampling.hpp"
 #include "protocols/wire/consensus.hpp"
 
 #include <catch2/catch.hpp>
 
-namespace dwcp::pbft::test {
+namespace dwcp::consensus::test {
 
 using std::chrono::seconds;
 
@@ -32,7 +33,18 @@ crypto::Signature QuickSigner::sign(ByteView message) const {
     return out;
 }
 
-Committees::Committees(std::size_t n, Rules chosen) : rules(chosen), random(chosen.seed) {
+crypto::VrfResult QuickSigner::vrf_prove(ByteView alpha) const {
+    crypto::VrfResult out;
+    const auto first = sign(crypto::sha256({as_bytes("draw"), alpha}).view());
+    const auto second = sign(first);
+    std::copy(first.begin(), first.end(), out.proof.begin());
+    std::copy_n(second.begin(), 32, out.output.begin());
+    return out;
+}
+
+EngineRig::EngineRig(std::size_t n, Rules chosen) : rules(std::move(chosen)), random(rules.seed) {
+    committee.engine = rules.engine;
+    committee.samples = rules.samples;
     for (std::size_t id = 0; id < n; ++id) {
         const auto key = key_of(static_cast<ReplicaId>(id));
         committee.members.push_back({replica_name("site-a", static_cast<unsigned>(id)), key});
@@ -46,7 +58,7 @@ Committees::Committees(std::size_t n, Rules chosen) : rules(chosen), random(chos
     verifier_ = std::make_unique<Verifier>(view_, checker_);
 }
 
-EngineOptions Committees::options(ReplicaId id) const {
+EngineOptions EngineRig::options(ReplicaId id) const {
     EngineOptions out;
     out.domain = domain;
     out.committee = committee;
@@ -57,10 +69,11 @@ EngineOptions Committees::options(ReplicaId id) const {
             return fail(Errc::invalid_argument, "a bad block");
         return {};
     };
+    if (rules.tune) rules.tune(out);
     return out;
 }
 
-std::size_t Committees::add_twin(ReplicaId id) {
+std::size_t EngineRig::add_twin(ReplicaId id) {
     nodes[id]->honest = false;
     nodes.push_back(std::make_unique<Node>());
     nodes.back()->id = id;
@@ -68,23 +81,23 @@ std::size_t Committees::add_twin(ReplicaId id) {
     return nodes.size() - 1;
 }
 
-void Committees::start() {
+void EngineRig::start() {
     for (std::size_t at = 0; at < nodes.size(); ++at) {
         restart(at);
         if (rules.hellos) later(kHello + milliseconds(at), [this, at] { hello(at); });
     }
 }
 
-void Committees::later(Duration delay, std::function<void()> what) {
+void EngineRig::later(Duration delay, std::function<void()> what) {
     queue_.push({now_.time + delay, order_++, std::move(what)});
 }
 
-Duration Committees::delay() {
+Duration EngineRig::delay() {
     const auto span = static_cast<std::uint64_t>((rules.delay_max - rules.delay_min).count());
     return rules.delay_min + Duration(span ? static_cast<std::int64_t>(random.below(span)) : 0);
 }
 
-bool Committees::run(Duration most, const std::function<bool()>& until) {
+bool EngineRig::run(Duration most, const std::function<bool()>& until) {
     const TimePoint end = now_.time + most;
     while (!until()) {
         if (queue_.empty() || queue_.top().at > end) {
@@ -101,35 +114,35 @@ bool Committees::run(Duration most, const std::function<bool()>& until) {
     return true;
 }
 
-void Committees::want(Height upto) {
+void EngineRig::want(Height upto) {
     wanted_ = upto;
     for (std::size_t at = 0; at < nodes.size(); ++at)
         tell_work(at);
 }
 
-void Committees::tell_work(std::size_t at) {
+void EngineRig::tell_work(std::size_t at) {
     if (!is_up(at)) return;
     give(at, WorkWaits{nodes[at]->upto < wanted_});
     lead(at);
 }
 
-bool Committees::all_decided(Height upto) const {
+bool EngineRig::all_decided(Height upto) const {
     for (const auto& node : nodes) {
         if (node->honest && node->engine && node->upto < upto) return false;
     }
     return true;
 }
 
-void Committees::crash(std::size_t at) {
+void EngineRig::crash(std::size_t at) {
     nodes[at]->engine.reset();
     nodes[at]->wake.reset();
 }
 
-void Committees::restart(std::size_t at) {
+void EngineRig::restart(std::size_t at) {
     Node& node = *nodes[at];
     ++node.life;
     node.reached_at = now_.time;
-    auto made = make_pbft(options(node.id), node.disk);
+    auto made = rules.factory(options(node.id), node.disk);
     if (!made) FAIL("replica " << node.id << " cannot restart: " << made.error().message);
     node.engine = std::move(*made);
     give(at, EngineStart{});
@@ -137,11 +150,11 @@ void Committees::restart(std::size_t at) {
     tell_work(at);
 }
 
-void Committees::give(std::size_t at, EngineEvent event) {
+void EngineRig::give(std::size_t at, EngineEvent event) {
     if (is_up(at)) perform(at, nodes[at]->engine->step(std::move(event), now_));
 }
 
-void Committees::perform(std::size_t at, EngineEffects effects) {
+void EngineRig::perform(std::size_t at, EngineEffects effects) {
     Node& node = *nodes[at];
     node.persists += !effects.persist.empty();
     const Fate what_happens = fate ? fate(node, effects) : Fate::lives;
@@ -186,7 +199,7 @@ void Committees::perform(std::size_t at, EngineEffects effects) {
     lead(at);
 }
 
-void Committees::lead(std::size_t at) {
+void EngineRig::lead(std::size_t at) {
     if (!is_up(at) || !nodes[at]->engine->wants_proposal()) return;
     const Height slot = nodes[at]->engine->next_slot();
     if (slot > wanted_) return;
@@ -195,9 +208,13 @@ void Committees::lead(std::size_t at) {
     lead(at);
 }
 
-void Committees::send(std::size_t from, std::size_t to, const MessageRef& message) {
-    if (nodes[from]->honest) note_signed(*nodes[from], *message);
-    ++sent[std::get<Signed>(message->body).statement.kind];
+void EngineRig::send(std::size_t from, std::size_t to, const MessageRef& message) {
+    if (const auto* said = std::get_if<Signed>(&message->body)) {
+        if (nodes[from]->honest) note_signed(*nodes[from], said->statement);
+        ++sent[said->statement.kind];
+    } else {
+        ++accusations;
+    }
     if (passes && !passes(from, to, *message)) return;
     auto bytes = std::make_shared<const Bytes>(wire::encode(*message));
     unsigned copies = random.below(1000) < rules.twice_permille ? 2 : 1;
@@ -206,7 +223,7 @@ void Committees::send(std::size_t from, std::size_t to, const MessageRef& messag
         later(delay(), [this, to, bytes] { arrive(to, *bytes); });
 }
 
-void Committees::arrive(std::size_t to, const Bytes& bytes) {
+void EngineRig::arrive(std::size_t to, const Bytes& bytes) {
     if (!is_up(to)) return;
     auto message = wire::decode_consensus_message(bytes);
     REQUIRE(message);
@@ -215,11 +232,11 @@ void Committees::arrive(std::size_t to, const Bytes& bytes) {
     give(to, EngineReceived{std::move(*verified)});
 }
 
-void Committees::deliver(std::size_t node, ReplicaId signer, Signed said) {
+void EngineRig::deliver(std::size_t node, ReplicaId signer, Signed said) {
     arrive(node, wire::encode(Message{committee.member(signer).name, std::move(said)}));
 }
 
-void Committees::fetch(std::size_t asker, const FetchContent& what) {
+void EngineRig::fetch(std::size_t asker, const FetchContent& what) {
     ++fetched;
     for (std::size_t at = 0; at < nodes.size(); ++at) {
         if (at == asker || !is_up(at) || (random.below(1000) < rules.lose_permille)) continue;
@@ -229,8 +246,7 @@ void Committees::fetch(std::size_t asker, const FetchContent& what) {
     }
 }
 
-void Committees::note_signed(const Node& node, const Message& message) {
-    const Statement& what = std::get<Signed>(message.body).statement;
+void EngineRig::note_signed(const Node& node, const Statement& what) {
     REQUIRE(what.signer == node.id);
     const auto place = std::tuple(node.id, what.kind, what.view, what.slot);
     const auto [found, fresh] = said_.emplace(place, what.digest);
@@ -239,7 +255,7 @@ void Committees::note_signed(const Node& node, const Message& message) {
     REQUIRE(found->second == what.digest);
 }
 
-void Committees::note_decided(Node& node, const Decision& decision) {
+void EngineRig::note_decided(Node& node, const Decision& decision) {
     REQUIRE(decision.block);
     REQUIRE((*decision.block)->height == decision.slot);
     const auto proven = verifier_->proves(decision.proof, decision.block->digest(), decision.slot);
@@ -252,7 +268,7 @@ void Committees::note_decided(Node& node, const Decision& decision) {
     REQUIRE(own->second == decision.block->digest());
 }
 
-void Committees::hello(std::size_t at) {
+void EngineRig::hello(std::size_t at) {
     later(kHello, [this, at] { hello(at); });
     if (!is_up(at)) return;
     const EngineStatus status = nodes[at]->engine->status();
@@ -267,7 +283,7 @@ void Committees::hello(std::size_t at) {
 
 /// What replicas around the engines do: who is behind what the others have collected installs a snapshot, and
 /// who stays behind for long fetches blocks with their certificates.
-void Committees::catch_up(std::size_t at, ReplicaId from, const EngineStatus& there) {
+void EngineRig::catch_up(std::size_t at, ReplicaId from, const EngineStatus& there) {
     Node& node = *nodes[at];
     if (!is_up(at) || !node.honest || !nodes[from]->honest) return;
     Height upto = there.stable;
@@ -280,7 +296,7 @@ void Committees::catch_up(std::size_t at, ReplicaId from, const EngineStatus& th
 }
 
 /// What replicas around the engines do: a checkpoint is stable once a quorum has decided so far.
-void Committees::checkpoints() {
+void EngineRig::checkpoints() {
     if (rules.checkpoint_every == 0) return;
     const Height slot = (checkpoints_.empty() ? 0 : checkpoints_.rbegin()->first) + rules.checkpoint_every;
     std::size_t reached = 0;
@@ -295,7 +311,7 @@ void Committees::checkpoints() {
     }
 }
 
-Signed Committees::sign(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const {
+Signed EngineRig::sign(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const {
     Signed out;
     out.statement.kind = kind;
     out.statement.engine = committee.engine;
@@ -308,25 +324,49 @@ Signed Committees::sign(ReplicaId signer, Kind kind, View view, Height slot, con
     return out;
 }
 
-Signed Committees::propose(ReplicaId signer, View view, const BlockRef& block) const {
+Signed EngineRig::propose(ReplicaId signer, View view, const BlockRef& block) const {
     Signed out = sign(signer, Kind::propose, view, (*block)->height, block->digest());
     out.body = Propose{block};
     return out;
 }
 
-Signed Committees::vote(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const {
+Signed EngineRig::vote(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const {
     Signed out = sign(signer, kind, view, slot, digest);
     out.body = VoteFor{};
+    if (committee.engine != EngineKind::probft) return out;
+    const auto own = signature_of(out.statement);
+    out.statement.annex = proof_digest(*own.proof);
+    out.signature = own.signature;
+    out.body = VoteFor{signature_of(proposal_of(out.statement, committee.leader(view))).signature, own.proof};
     return out;
 }
 
-Signed Committees::change(ReplicaId signer, View view, ViewChange body) const {
+Vote EngineRig::signature_of(Statement statement) const {
+    const auto& signer = *signers_[statement.signer];
+    Vote out{.replica = statement.signer, .signature = {}, .proof = std::nullopt};
+    const bool drawn = statement.kind == Kind::prepare || statement.kind == Kind::commit;
+    if (drawn && committee.engine == EngineKind::probft) {
+        out.proof = signer.vrf_prove(vrf_alpha(domain, statement)).proof;
+        statement.annex = proof_digest(*out.proof);
+    }
+    out.signature = signer.sign(signing_bytes(domain, statement));
+    return out;
+}
+
+bool EngineRig::draws(ReplicaId voter, Kind kind, View view, Height slot, ReplicaId who) const {
+    const auto statement = sign(voter, kind, view, slot, {}).statement;
+    const auto output = signers_[voter]->vrf_prove(vrf_alpha(domain, statement)).output;
+    const auto sample = crypto::expand_sample(output, committee.n(), sample_sizes(committee).sample);
+    return std::binary_search(sample.begin(), sample.end(), who);
+}
+
+Signed EngineRig::change(ReplicaId signer, View view, ViewChange body) const {
     Signed out = sign(signer, Kind::view_change, view, 0, digest_of(body));
     out.body = std::move(body);
     return out;
 }
 
-BlockRef Committees::block(Height slot, std::string text) const {
+BlockRef EngineRig::block(Height slot, std::string text) const {
     Block out;
     out.height = slot;
     out.epoch = committee.epoch;
@@ -341,9 +381,10 @@ BlockRef Committees::block(Height slot, std::string text) const {
     return std::make_shared<const SealedBlock>(std::move(out));
 }
 
-Certificate Committees::checkpoint(Height slot) const {
+Certificate EngineRig::checkpoint(Height slot) const {
     Certificate out;
     out.kind = Kind::checkpoint;
+    out.engine = committee.engine;
     out.epoch = committee.epoch;
     out.slot = slot;
     out.digest = checkpoint_digest(slot, {}, {}, committee.digest());
@@ -352,18 +393,20 @@ Certificate Committees::checkpoint(Height slot) const {
     return out;
 }
 
-Certificate Committees::prepared(View view, Height slot, const Hash256& digest,
-                                 std::vector<ReplicaId> voters) const {
+Certificate EngineRig::prepared(View view, Height slot, const Hash256& digest, std::vector<ReplicaId> voters,
+                                std::optional<ReplicaId> recipient) const {
     Certificate out;
     out.kind = Kind::prepare;
+    out.engine = committee.engine;
+    out.recipient = recipient;
     out.epoch = committee.epoch;
     out.view = view;
     out.slot = slot;
     out.digest = digest;
     out.leader_signature = sign(committee.leader(view), Kind::propose, view, slot, digest).signature;
     for (const ReplicaId id : voters)
-        out.votes.push_back({id, sign(id, Kind::prepare, view, slot, digest).signature, std::nullopt});
+        out.votes.push_back(signature_of(sign(id, Kind::prepare, view, slot, digest).statement));
     return out;
 }
 
-} // namespace dwcp::pbft::test
+} // namespace dwcp::consensus::test
