@@ -43,6 +43,12 @@ struct EngineOptions {
     /// It votes in no view before this one: for a replica that lost its memory and is shown what it signed.
     /// It waits there for a new view of the others.
     View earliest_view = 0;
+    /// ProBFT: the chance of disagreement that is borne (protocols/probft/bound.hpp), and how many Byzantine
+    /// replicas are assumed (0: all that the committee could bear). What is worse is refused, unless a
+    /// simulation wants to see it.
+    double probft_bound_max = 1e-6;
+    std::size_t probft_faults = 0;
+    bool probft_any_parameters = false;
     /// Whether a proposed block may be voted for: sizes, time, sound commands. Pure.
     std::function<Result<void>(const Block&, const Now&)> acceptable;
 };
