@@ -46,7 +46,7 @@ Result<void> LaneReplica::restore() {
     checkpoints_.collect(stable_);
     set_committee(std::move(committee));
     restore_digests();
-    return {};
+    return id_ ? can_run(committee_) : Result<void>{};
 }
 
 Result<void> LaneReplica::restore_end(const std::string& key, const Bytes& value) {

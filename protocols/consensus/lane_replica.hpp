@@ -103,6 +103,10 @@ class LaneReplica final : public Replica {
     std::vector<ReplicaName> audience() const; ///< The other members, and those that follow.
 
     // lane_replica_engine.cpp
+    Result<std::unique_ptr<Engine>> make_engine_of(const Committee& committee, ReplicaId id,
+                                                   const EngineMemory& memory) const;
+    Result<void> can_run(const Committee& committee) const;
+    Result<void> check_change(const Command& command) const;
     void begin_engine();
     void run_engine(EngineEvent event);
     void take_effects(EngineEffects effects);

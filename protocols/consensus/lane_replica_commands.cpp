@@ -12,6 +12,7 @@ void LaneReplica::answer(ClientToken client, Result<Answer::Place> outcome) {
 
 Result<void> LaneReplica::check_command(const Transaction& transaction) const {
     if (auto sound = check_transaction(transaction); !sound) return sound;
+    if (auto sound = check_change(transaction.command); !sound) return sound;
     const auto change = reconfiguration_in(transaction.command);
     if (!change) return std::unexpected(change.error());
     if (*change && (*change)->from_epoch != committee_.epoch)

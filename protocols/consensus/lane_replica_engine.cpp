@@ -18,24 +18,48 @@ std::string engine_prefix(Epoch epoch) {
 
 } // namespace
 
+Result<std::unique_ptr<Engine>> LaneReplica::make_engine_of(const Committee& committee, ReplicaId id,
+                                                            const EngineMemory& memory) const {
+    EngineOptions options{
+        .domain = options_.domain,
+        .committee = committee,
+        .self = id,
+        .signer = options_.signer,
+        .pipeline = options_.pipeline,
+        .view_timeout = options_.view_timeout,
+        .view_timeout_max = options_.view_timeout_max,
+        .earliest_view = rejoin_.earliest_view(committee.epoch),
+        .acceptable = [this](const Block& block, const Now& now) { return acceptable(block, now); }};
+    return options_.factory ? options_.factory(std::move(options), memory)
+                            : make_engine(std::move(options), memory);
+}
+
+/// A committee whose engine is not built, or cannot be with so many, would end the lane.
+Result<void> LaneReplica::can_run(const Committee& committee) const {
+    if (!options_.signer) return {};
+    const auto made = make_engine_of(committee, 0, {});
+    if (!made) return std::unexpected(made.error());
+    return {};
+}
+
+Result<void> LaneReplica::check_change(const Command& command) const {
+    const auto change = reconfiguration_in(command);
+    if (!change) return std::unexpected(change.error());
+    if (!*change) return {};
+    return can_run({.epoch = (*change)->from_epoch + 1,
+                    .first = 1,
+                    .engine = (*change)->engine,
+                    .samples = (*change)->samples,
+                    .members = (*change)->members});
+}
+
 void LaneReplica::begin_engine() {
     const auto prefix = engine_prefix(committee_.epoch);
     EngineMemory memory;
     for (auto at = memory_.persisted.lower_bound(prefix);
          at != memory_.persisted.end() && at->first.starts_with(prefix); ++at)
         memory[at->first.substr(prefix.size())] = at->second;
-    EngineOptions options{
-        .domain = options_.domain,
-        .committee = committee_,
-        .self = *id_,
-        .signer = options_.signer,
-        .pipeline = options_.pipeline,
-        .view_timeout = options_.view_timeout,
-        .view_timeout_max = options_.view_timeout_max,
-        .earliest_view = rejoin_.earliest_view(committee_.epoch),
-        .acceptable = [this](const Block& block, const Now& now) { return acceptable(block, now); }};
-    auto made = options_.factory ? options_.factory(std::move(options), memory)
-                                 : make_engine(std::move(options), memory);
+    auto made = make_engine_of(committee_, *id_, memory);
     if (!made) {
         rejoin_.distrust(made.error().message);
         return;
@@ -147,9 +171,9 @@ Result<void> LaneReplica::acceptable(const Block& block, const Now& now) const {
         bytes += transaction.bytes();
         if (!keys.insert(key_of(transaction.command)).second)
             return fail(Errc::invalid_argument, "a block orders a command twice");
-        const auto change = reconfiguration_in(transaction.command);
-        if (!change) return std::unexpected(change.error());
-        if (*change && i + 1 != block.transactions.size())
+        if (!transaction.command.id.starts_with(kReconfigureId)) continue;
+        if (auto sound = check_change(transaction.command); !sound) return sound;
+        if (i + 1 != block.transactions.size())
             return fail(Errc::invalid_argument, "a block goes on after a change of its committee");
     }
     if (bytes > kBlockBytesMax) return fail(Errc::too_large, "a block is over 1 MiB");

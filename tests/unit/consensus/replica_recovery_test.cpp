@@ -189,7 +189,7 @@ TEST_CASE(
     order(world, "b/0", 100, "still");
     CHECK(world.status("d/0").state == "silent");
     order(world, "b/0", 100, "more");
-    
+
     REQUIRE(world.run_until([&] { return world.status("d/0").state == "voting"; }, std::chrono::seconds(5)));
     world.cut("c/0");
     order(world, "b/0", 20, "after");
