@@ -181,6 +181,8 @@ void Core::receive(const Signed& message, const NewView& new_view) {
 
 void Core::adopt(const NewView& new_view, const Hash256& digest) {
     active_ = true;
+    left_ = false; // it came after all; suspected anew if it fails, at once if it is blocked
+    suspect_ = suspect_ || blocked_;
     new_view_digest_ = digest;
     reproposed_upto_ = options_.committee.first - 1;
     for (const auto& change : new_view.changes)
