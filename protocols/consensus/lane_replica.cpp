@@ -91,10 +91,20 @@ void LaneReplica::restore_digests() {
 void LaneReplica::set_committee(Committee committee) {
     committee_ = std::move(committee);
     id_ = committee_.find(options_.self);
+    lacks_key_ = id_ && !signs_as(committee_.member(*id_));
+    if (lacks_key_) id_.reset();
     committees_[committee_.epoch] = committee_;
     for (const auto& member : committee_.members)
         if (member.name != options_.self) peers_.try_emplace(member.name);
     publish_view();
+}
+
+/// A member whose key was replaced while it ran has the old one until it is started with the new. What it
+/// signs holds nowhere, so it must not count its own votes either: it follows.
+bool LaneReplica::signs_as(const Member& member) const {
+    constexpr std::string_view kProbe = "dwcp.consensus.probe.1";
+    return options_.signer != nullptr &&
+           options_.checker->verify(member.key, as_bytes(kProbe), options_.signer->sign(as_bytes(kProbe)));
 }
 
 void LaneReplica::publish_view() {
@@ -310,6 +320,7 @@ ReplicaStatus LaneReplica::status(TimePoint now) const {
     }
     if (!is_member()) status.state = "observing";
     if (is_member()) status.note = rejoin_.note();
+    if (lacks_key_) status.note = "the committee knows another key of this replica: start it with that one";
     const bool behind = catch_up_.claimed(now) > decided_ + options_.checkpoint_interval;
     if (installing_ || (behind && status.state != "silent" && status.state != "starting"))
         status.state = "catching up";

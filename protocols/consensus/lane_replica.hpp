@@ -94,6 +94,7 @@ class LaneReplica final : public Replica {
     Result<void> restore_end(const std::string& key, const Bytes& value);
     Result<void> restore_point(const std::string& key, const Bytes& value, bool stable);
     void restore_digests();
+    bool signs_as(const Member& member) const;
     void publish_view();
     bool is_member() const { return id_.has_value(); }
     bool voting() const { return is_member() && rejoin_.state() == Rejoin::State::voting; }
@@ -163,8 +164,9 @@ class LaneReplica final : public Replica {
     CatchUp catch_up_;
     BlockServer server_;
 
-    Committee committee_; ///< Decides the next height.
-    std::optional<ReplicaId> id_;
+    Committee committee_;         ///< Decides the next height.
+    std::optional<ReplicaId> id_; ///< nullopt as well if it lacks the key that it has there.
+    bool lacks_key_ = false;
     std::map<Epoch, Committee> committees_;
     std::map<Epoch, DecidedBlock> ends_; ///< Last block of an epoch, by its number.
     std::shared_ptr<const LaneView> view_;
