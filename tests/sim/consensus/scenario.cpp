@@ -359,6 +359,7 @@ void twins(Plan& plan, Random& random) {
 }
 
 void mixed(Plan& plan, Random& random) {
+    plan.signed_transactions = true; // some send garbage
     constexpr Acts kActs[] = {Acts::silent_leader, Acts::selective_leader, Acts::equivocating,
                               Acts::late_votes,    Acts::replays,          Acts::lies_in_changes,
                               Acts::garbles};
