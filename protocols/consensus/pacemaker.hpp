@@ -38,6 +38,11 @@ class Pacemaker {
         restart(now);
     }
 
+    /// What waits is not the leader's fault: the timer begins anew, and the timeout stays.
+    void excuse(TimePoint now) {
+        if (in_view_) restart(now);
+    }
+
     /// In a new view.
     void enter(TimePoint now) {
         in_view_ = true;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace dwcp::pbft {
 
 using namespace consensus;
@@ -16,7 +18,8 @@ const Signed& signed_part(const MessageRef& message) { return std::get<Signed>(m
 
 Pbft::Pbft(EngineOptions options, Remembered memory)
     : options_(std::move(options)), slots_(std::move(memory.slots)), changes_(committee().n()),
-      new_view_(std::move(memory.new_view)), pacemaker_(options_.view_timeout, options_.view_timeout_max) {
+      new_view_(std::move(memory.new_view)), peers_decided_(committee().n()),
+      pacemaker_(options_.view_timeout, options_.view_timeout_max) {
     stable_ = committee().first - 1;
     if (memory.stable) {
         stable_ = memory.stable->slot;
@@ -143,6 +146,7 @@ void Pbft::on(const StableCheckpoint& event) {
 
 void Pbft::on(const PeerStands& event) {
     if (event.peer == options_.self || !committee().contains(event.peer)) return;
+    peers_decided_[event.peer] = event.decided;
     if (event.view < view_) help_with_view(event.peer);
     help_with_slots(event.peer, event.decided);
 }
@@ -158,7 +162,14 @@ void Pbft::finish() {
     if (suspects_ && active_) leave(view_ + 1);
     suspects_ = false;
     pacemaker_.work(waits_ || has_open_slot(), now_.time);
-    if (pacemaker_.expired(now_.time)) leave(view_ + 1);
+    if (pacemaker_.expired(now_.time)) {
+        if (active_ && is_behind() && excuses_ < kExcusesMax) {
+            ++excuses_;
+            pacemaker_.excuse(now_.time);
+        } else {
+            leave(view_ + 1);
+        }
+    }
 
     const bool pending = !active_ || has_open_slot();
     if (!pending) resend_at_.reset();
@@ -178,6 +189,19 @@ bool Pbft::has_open_slot() const {
         if (!slot.decided && (slot.accepted_in(view_) || slot.missing)) return true;
     }
     return false;
+}
+
+/// f + 1 others, so at least one honest replica, have decided what is not decided here.
+bool Pbft::is_behind() const {
+    const auto ahead = [this](Height decided) { return decided > decided_; };
+    return static_cast<std::size_t>(std::count_if(peers_decided_.begin(), peers_decided_.end(), ahead)) >=
+           committee().validity();
+}
+
+/// In a view that it may not speak for (earliest_view), waiting for the others to bring it in.
+bool Pbft::is_mute() const {
+    const Signed* own = change_of(options_.self);
+    return !active_ && (!own || own->statement.view < view_);
 }
 
 Statement Pbft::statement(Kind kind, View view, Height slot, const Hash256& digest, ReplicaId signer) const {
@@ -234,7 +258,7 @@ BlockRef Pbft::content(Height slot, const Hash256& digest) const {
 
 EngineStatus Pbft::status() const {
     EngineStatus out;
-    out.view = view_;
+    out.view = is_mute() ? view_ - 1 : view_; // so that whoever leads it tells of it
     out.active = active_;
     out.leader = committee().leader(view_);
     out.decided = decided_;

@@ -22,6 +22,10 @@ inline constexpr std::size_t kResendSlots = 16;
 /// Blocks that a leader sends again at once.
 inline constexpr std::size_t kResendBytes = 1U << 20;
 
+/// Timeouts in a row that a replica which is behind waits for what it lacks without any of it coming; then it
+/// suspects the leader all the same, for whoever could help may be out of reach.
+inline constexpr unsigned kExcusesMax = 4;
+
 class Pbft final : public consensus::Engine {
   public:
     Pbft(consensus::EngineOptions options, Remembered memory);
@@ -52,6 +56,8 @@ class Pbft final : public consensus::Engine {
     void dispatch(const consensus::MessageRef& message, const Signed& said);
     void finish();
     bool has_open_slot() const;
+    bool is_behind() const;
+    bool is_mute() const;
     consensus::Statement statement(Kind kind, View view, Height slot, const Hash256& digest,
                                    consensus::ReplicaId signer) const;
     Signed sign(Kind kind, View view, Height slot, const Hash256& digest) const;
@@ -125,7 +131,9 @@ class Pbft final : public consensus::Engine {
     std::vector<consensus::MessageRef> changes_;
     consensus::MessageRef new_view_; ///< Of the latest view entered by one.
     std::set<consensus::ReplicaId> convicted_;
+    std::vector<Height> peers_decided_; ///< As each peer last told.
     consensus::Pacemaker pacemaker_;
+    unsigned excuses_ = 0; ///< Of the leader, since this replica last went on.
     bool waits_ = false;
     bool suspects_ = false; ///< The leader was proven faulty in this step.
     std::optional<TimePoint> resend_at_;

@@ -224,7 +224,9 @@ void Pbft::went_on(Height before) {
     for (auto next = slots_.find(decided_ + 1);
          next != slots_.end() && next->first == decided_ + 1 && next->second.decided; ++next)
         ++decided_;
-    if (decided_ > before) pacemaker_.progress(now_.time);
+    if (decided_ == before) return;
+    excuses_ = 0;
+    pacemaker_.progress(now_.time);
 }
 
 BlockRef Pbft::obtain(Height number, Slot& slot, const Hash256& digest) {

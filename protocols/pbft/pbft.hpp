@@ -14,9 +14,10 @@
 // same from them. Where TOCS lets replicas agree on digests that they lack the content of, these here vote
 // only for what they hold, so that what is decided can be had.
 //
-// What is remembered on disk: memory.hpp. Life cycle and promises of the owner: consensus/engine.hpp. A new
-// view of n replicas with a full window holds n - f times kWindow certificates: up to about 25 replicas it
-// fits a message (wire::kConsensusMessageBytes) whatever happened, beyond that only with fewer slots open.
+// A replica that is behind f + 1 others does not take that for its leader's fault: it is given what it lacks
+// by them, and a view change of its own would only silence it.
+//
+// What is remembered on disk: memory.hpp. Life cycle and promises of the owner: consensus/engine.hpp.
 #pragma once
 
 #include "protocols/consensus/engine.hpp"

@@ -70,9 +70,7 @@ void Pbft::on_change(const MessageRef& message, const Signed& said) {
 /// f + 1 others, so at least one honest replica, are further on: go with them. The view is the highest that
 /// so many have reached.
 void Pbft::join() {
-    // A replica that may not speak for this view (earliest_view) goes past it with those who are in it.
-    const bool mute =
-        !active_ && (!change_of(options_.self) || change_of(options_.self)->statement.view < view_);
+    const bool mute = is_mute(); // goes past this view with those who are in it
     std::vector<View> further;
     for (std::size_t id = 0; id < changes_.size(); ++id) {
         if (id == options_.self || !changes_[id]) continue;
@@ -137,6 +135,11 @@ void Pbft::enter(MessageRef new_view) {
     resend_at_.reset();
     persist(kNewViewKey, wire::encode(*new_view_));
     pacemaker_.enter(now_.time);
+    excuses_ = 0;
+    for (std::size_t id = 0; id < changes_.size(); ++id) {
+        const Signed* said = change_of(static_cast<ReplicaId>(id));
+        if (id != options_.self && said && said->statement.view <= view_) changes_[id] = nullptr; // done with
+    }
     adopt();
     advance_all();
     // What the new view has overtaken.

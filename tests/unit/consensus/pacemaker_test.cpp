@@ -40,6 +40,16 @@ TEST_CASE("progress begins the timer anew") {
     CHECK(pacemaker.deadline() == at(190));
 }
 
+TEST_CASE("an excuse begins the timer anew and leaves the timeout") {
+    Pacemaker pacemaker = entered();
+    pacemaker.leave();
+    pacemaker.enter(at(0));
+    pacemaker.work(true, at(0));
+    pacemaker.excuse(at(10));
+    CHECK(pacemaker.timeout() == milliseconds(200));
+    CHECK(pacemaker.deadline() == at(210));
+}
+
 TEST_CASE("the timeout doubles with each failed view up to its maximum") {
     Pacemaker pacemaker = entered();
     pacemaker.leave();

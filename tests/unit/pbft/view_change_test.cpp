@@ -138,6 +138,28 @@ TEST_CASE("a lone replica in a later view does not stop the others and is taken 
     CHECK(rig.run(seconds(10), [&] { return rig.all_decided(8); }));
 }
 
+TEST_CASE("a replica that is behind the others does not blame the leader", "[pbft]") {
+    Committees rig(4, {.hellos = false});
+    rig.start();
+    rig.passes = [](std::size_t, std::size_t to, auto&) { return to != 3; };
+    rig.want(4);
+    rig.run(milliseconds(100));
+    REQUIRE(rig.nodes[1]->decided.size() == 4);
+    rig.give(3, PeerStands{1, 0, 4}); // one alone may lie
+    rig.give(3, PeerStands{1, 0, 4});
+    CHECK_FALSE(rig.run(milliseconds(300), [&] { return rig.views_failed > 0; }));
+    rig.give(3, PeerStands{2, 0, 4});
+    CHECK_FALSE(rig.run(milliseconds(1500), [&] { return rig.views_failed > 0; }));
+    CHECK(rig.run(seconds(2), [&] { return rig.views_failed > 0; })); // nobody helps
+
+    Committees alone(4, {.hellos = false});
+    alone.start();
+    alone.passes = rig.passes;
+    alone.want(4);
+    alone.give(3, PeerStands{1, 0, 4});
+    CHECK(alone.run(milliseconds(600), [&] { return alone.views_failed > 0; }));
+}
+
 TEST_CASE("a new view that is lost comes again", "[pbft]") {
     Committees rig(4);
     rig.start();
@@ -356,7 +378,6 @@ TEST_CASE("a replica that lost its memory waits for a later view and goes along 
     rig.give(3, EngineStart{});
     rig.give(3, DecidedElsewhere{2});
     CHECK_FALSE(rig.engine(3).status().active);
-    CHECK(rig.engine(3).status().view == 1);
     rig.crash(0);
     const auto before = rig.time();
     rig.want(4);
@@ -364,4 +385,26 @@ TEST_CASE("a replica that lost its memory waits for a later view and goes along 
     CHECK(rig.time() > before);
     CHECK(rig.engine(3).status().active);
     CHECK(rig.engine(3).status().view >= 1);
+}
+
+TEST_CASE("a replica that lost its memory enters the others' view without a change of views", "[pbft]") {
+    Committees rig(4);
+    rig.start();
+    for (std::size_t at = 0; at < 4; ++at)
+        rig.give(at, SuspectLeader{});
+    rig.want(2);
+    REQUIRE(rig.run(seconds(2), [&] { return rig.all_decided(2); }));
+    rig.crash(3);
+    EngineOptions options = rig.options(3);
+    options.earliest_view = 1;
+    auto made = pbft::make_pbft(options, {});
+    REQUIRE(made);
+    rig.nodes[3]->disk.clear();
+    rig.nodes[3]->engine = std::move(*made);
+    rig.give(3, EngineStart{});
+    CHECK(rig.run(seconds(3), [&] { return rig.engine(3).status().active; }));
+    CHECK(rig.engine(3).status().view == 1);
+    rig.crash(0);
+    rig.want(4);
+    CHECK(rig.run(milliseconds(400), [&] { return rig.all_decided(4); }));
 }
