@@ -164,15 +164,16 @@ SampleParameters deterministic_parameters(std::size_t n, std::size_t faults) {
     return parameters;
 }
 
-std::string remedy(std::size_t n, std::size_t faults, const SampleParameters& parameters, double bound_max) {
-    const auto sure = deterministic_parameters(n, faults);
-    const auto sizes = sizes_of(n, faults, sure);
+std::string remedy(const Committee& committee, std::size_t faults, double bound_max) {
+    const auto n = committee.n();
+    const auto sure = deterministic_parameters(n, committee.f());
+    const auto sizes = sizes_of(n, committee.f(), sure);
     std::string text = "l = " + std::to_string(sure.l_permille) +
                        " and o = " + std::to_string(sure.o_permille) +
                        " (thousandths) give q = " + std::to_string(sizes.quorum) +
                        ", s = " + std::to_string(sizes.sample) + ", which is deterministically safe";
     for (std::size_t fewer = faults; fewer-- > 1;) {
-        const auto bound = bound_of(n, fewer, sizes_of(n, fewer, parameters));
+        const auto bound = bound_of(n, fewer, consensus::sample_sizes(committee));
         if (is_dead(bound) || is_unsafe(bound, bound_max)) continue;
         return text + "; these l and o would do where no more than " + std::to_string(fewer) +
                " replicas are assumed to be Byzantine";
@@ -225,7 +226,7 @@ Result<Bound> check_parameters(const Committee& committee, double bound_max, std
     return fail(Errc::precondition_failed,
                 "ProBFT's parameters are " + std::string(dead ? "dead" : "unsafe") + ": " + bound.describe() +
                     (dead ? "" : "; allowed is " + shown(bound_max)),
-                remedy(committee.n(), faults, committee.samples, bound_max));
+                remedy(committee, faults, bound_max));
 }
 
 } // namespace dwcp::probft

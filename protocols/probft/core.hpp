@@ -151,7 +151,7 @@ class Core final : public Engine {
     Result<void> recover_slot(std::string_view what, Height height, ByteView value);
     Result<void> recover_vote(Slot& slot, Height height, ByteView value);
     Result<void> recover_proposal(Slot& slot, Height height, ByteView value);
-    Result<void> recover_block(Slot& slot, Height height, ByteView value);
+    Result<void> recover_block(const std::string& key, Height height, ByteView value);
     Result<void> take_up_memory();
 
     EngineOptions options_;

@@ -160,6 +160,8 @@ Result<void> Core::recover(const std::string& key, ByteView value) {
     const auto height = slot_in(key, slash + 1);
     if (slash == std::string::npos || !height) return corrupted("unknown key '" + key + "'");
     if (!in_window(*height)) return corrupted("'" + key + "' is outside the window");
+    if (key.starts_with("block/")) return recover_block(key, *height, value);
+    if (key.size() != slash + 1 + kSlotDigits) return corrupted("unknown key '" + key + "'");
     return recover_slot(std::string_view(key).substr(0, slash), *height, value);
 }
 
@@ -181,7 +183,6 @@ Result<void> Core::recover_slot(std::string_view what, Height height, ByteView v
     auto& slot = slots_[height];
     if (what == "vote") return recover_vote(slot, height, value);
     if (what == "proposed") return recover_proposal(slot, height, value);
-    if (what == "block") return recover_block(slot, height, value);
     if (what != "prepared") return corrupted("unknown key '" + std::string(what) + "'");
     auto prepared = wire::decode_certificate(value);
     if (!prepared || prepared->kind != Kind::prepare || prepared->slot != height ||
@@ -191,11 +192,12 @@ Result<void> Core::recover_slot(std::string_view what, Height height, ByteView v
     return {};
 }
 
-Result<void> Core::recover_block(Slot& slot, Height height, ByteView value) {
+Result<void> Core::recover_block(const std::string& key, Height height, ByteView value) {
     auto block = wire::decode_block(value);
-    if (!block || block->height != height)
-        return corrupted("the block of slot " + std::to_string(height) + " is none");
+    if (!block || block->height != height) return corrupted("'" + key + "' is no block of its slot");
     const auto sealed = std::make_shared<const SealedBlock>(*std::move(block));
+    if (key != block_key(height, sealed->digest())) return corrupted("'" + key + "' is another block");
+    auto& slot = slots_[height];
     slot.contents[sealed->digest()] = sealed;
     slot.stored.insert(sealed->digest());
     return {};

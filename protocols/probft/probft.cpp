@@ -5,6 +5,9 @@
 namespace dwcp::probft {
 
 Result<std::unique_ptr<Engine>> make_probft(EngineOptions options, const EngineMemory& memory) {
+    if (!options.committee.contains(options.self) || !options.signer)
+        return fail(Errc::invalid_argument, "ProBFT: a replica that is no member, or has no key",
+                    "give it its place in the committee and its signer");
     const auto sizes = sample_sizes(options.committee);
     Bound bound;
     if (options.probft_any_parameters) {

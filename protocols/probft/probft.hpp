@@ -26,8 +26,8 @@
 
 namespace dwcp::probft {
 
-/// Errc::precondition_failed: parameters that bound.hpp finds unsafe or dead. Errc::corrupted: a memory that
-/// no life of this engine wrote.
+/// Errc::invalid_argument: no member, no signer. Errc::precondition_failed: parameters that bound.hpp finds
+/// unsafe or dead. Errc::corrupted: a memory that no life of this engine wrote.
 Result<std::unique_ptr<consensus::Engine>> make_probft(consensus::EngineOptions options,
                                                        const consensus::EngineMemory& memory);
 

@@ -7,6 +7,7 @@
 #include "protocols/base/random.hpp"
 #include "protocols/consensus/engine.hpp"
 #include "protocols/consensus/verifier.hpp"
+#include "protocols/wire/consensus.hpp"
 
 #include <functional>
 #include <map>
@@ -98,6 +99,11 @@ class EngineRig {
     void give(std::size_t node, EngineEvent event);
     /// A message signed by `signer`, delivered at once if it verifies (it must).
     void deliver(std::size_t node, ReplicaId signer, Signed said);
+    /// Anything that it says, likewise.
+    template<class Body>
+    void hear(std::size_t node, ReplicaId from, Body body) {
+        arrive(node, wire::encode(Message{committee.member(from).name, std::move(body)}));
+    }
     Signed sign(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const;
     Signed propose(ReplicaId signer, View view, const BlockRef& block) const;
     Signed vote(ReplicaId signer, Kind kind, View view, Height slot, const Hash256& digest) const;
