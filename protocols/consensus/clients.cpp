@@ -39,6 +39,18 @@ std::vector<Answer> Clients::applied(Height height) {
     return answers;
 }
 
+std::vector<Answer> Clients::refuse(const CommandKey& key, const Error& why) {
+    std::vector<Answer> answers;
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) return answers;
+    const auto clients = found->second; // forget() takes them out of it
+    for (const auto client : clients) {
+        answers.push_back({client, std::unexpected(why)});
+        forget(client);
+    }
+    return answers;
+}
+
 Clients::Late Clients::expire(TimePoint now) {
     Late late;
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {

@@ -24,6 +24,8 @@ class Clients {
     void ordered(const CommandKey& key, const Hash256& payload, Answer::Place place);
     /// Those whose command is ordered at or below it.
     std::vector<Answer> applied(Height height);
+    /// Its command cannot be ordered any more.
+    std::vector<Answer> refuse(const CommandKey& key, const Error& why);
     struct Late {
         std::vector<Answer> answers;
         std::vector<CommandKey> abandoned; ///< No other client waits for these.

@@ -120,6 +120,8 @@ class LaneReplica final : public Replica {
     // lane_replica_commands.cpp
     void answer(ClientToken client, Result<Answer::Place> outcome);
     Result<void> check_command(const Transaction& transaction) const;
+    Result<void> sign_change(Transaction& transaction) const;
+    void drop_outdated(const LaneView& before);
     void take_forward(const Forward& forward);
     void forward_commands();
     void propose();

@@ -23,10 +23,37 @@ Result<void> LaneReplica::check_command(const Transaction& transaction) const {
     return {};
 }
 
+/// A change of the committee that is submitted here and unsigned is this host's word. One that the others
+/// would not take must not get into a block: they would refuse the block.
+Result<void> LaneReplica::sign_change(Transaction& transaction) const {
+    if (!transaction.command.id.starts_with(kReconfigureId)) return {};
+    if (options_.signer && transaction.signature == crypto::Signature{} &&
+        transaction.submitter == host_of(options_.self))
+        transaction.signature =
+            options_.signer->sign(signing_bytes(options_.domain, submission_of(transaction)));
+    return Verifier(view_, *options_.checker).holds(transaction);
+}
+
+/// After an epoch began: changes of the one before are void, and what is signed with a key that no longer
+/// counts would have everybody refuse the block that it is in.
+void LaneReplica::drop_outdated(const LaneView& before) {
+    const auto gone = mempool_.drop_if([&](const Transaction& transaction) {
+        if (transaction.command.id.starts_with(kReconfigureId)) return true;
+        return options_.signed_transactions &&
+               before.key_of_node(transaction.submitter) != view_->key_of_node(transaction.submitter);
+    });
+    for (const auto& key : gone)
+        for (auto& answered :
+             clients_.refuse(key, {Errc::precondition_failed, "the lane's committee changed before it",
+                                   "read the committee again and repeat the command"}))
+            out_.answers.push_back(std::move(answered));
+}
+
 void LaneReplica::take(Submit&& event) {
     const auto client = event.client;
-    if (auto sound = check_command(event.transaction); !sound)
-        return answer(client, std::unexpected(sound.error()));
+    auto sound = check_command(event.transaction);
+    if (sound) sound = sign_change(event.transaction);
+    if (!sound) return answer(client, std::unexpected(sound.error()));
     if (clients_.knows(client))
         return answer(client, fail(Errc::internal, "a client's token was given twice"));
     const auto full = [] {

@@ -78,7 +78,9 @@ void LaneReplica::end_epoch(const Committee& next) {
     engine_.reset();
     engine_wake_.reset();
     const auto before = audience();
+    const auto view_before = view_;
     set_committee(next);
+    drop_outdated(*view_before);
     mempool_.begin_view(now_.time);
     auto audience_now = audience();
     for (const auto& name : before)

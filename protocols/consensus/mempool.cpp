@@ -120,6 +120,17 @@ void Mempool::decided(const Block& block) {
     }
 }
 
+std::vector<CommandKey> Mempool::drop_if(const std::function<bool(const Transaction&)>& unwanted) {
+    std::vector<CommandKey> gone;
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        const auto here = at++;
+        if (!unwanted(here->second.transaction)) continue;
+        gone.push_back(key_of(here->second.transaction.command));
+        erase(here);
+    }
+    return gone;
+}
+
 void Mempool::abandon(const CommandKey& key, TimePoint now) {
     const auto known = by_key_.find(key);
     if (known == by_key_.end()) return;

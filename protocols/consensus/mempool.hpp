@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,6 +61,8 @@ class Mempool {
     const Ordered* ordered(const CommandKey& key) const;
     /// A block was decided: its commands leave.
     void decided(const Block& block);
+    /// Takes out those that `unwanted` names, and says which they were.
+    std::vector<CommandKey> drop_if(const std::function<bool(const Transaction&)>& unwanted);
     /// No client waits any more.
     void abandon(const CommandKey& key, TimePoint now);
 

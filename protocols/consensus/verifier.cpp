@@ -187,4 +187,14 @@ Result<void> Verifier::holds(const Evidence& evidence) const {
     return {};
 }
 
+Result<void> Verifier::holds(const Transaction& transaction) const {
+    if (!view_->signed_transactions && !transaction.command.id.starts_with(kReconfigureId)) return {};
+    const auto key = view_->key_of_node ? view_->key_of_node(transaction.submitter) : std::nullopt;
+    if (!key) return untrue("a command was taken in by '" + transaction.submitter + "', unknown here");
+    const auto bytes = signing_bytes(view_->domain, submission_of(transaction));
+    if (!checker_.verify(*key, bytes, transaction.signature))
+        return untrue("the signature of " + transaction.submitter + " under a command does not hold");
+    return {};
+}
+
 } // namespace dwcp::consensus

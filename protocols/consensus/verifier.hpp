@@ -71,8 +71,11 @@ class Verified {
 struct LaneView {
     Domain domain;
     std::map<Epoch, Committee> committees; ///< The current one and those that certificates may still name.
-    bool signed_transactions = false;      ///< Whether each must carry its submitter's signature.
-    /// Key of a node that may submit; nullopt: unknown node. Members' hosts and observers.
+    /// Whether each must carry its submitter's signature. Changes of the committee must in every lane: with
+    /// none, a single faulty leader would make them up and nobody could tell.
+    bool signed_transactions = false;
+    /// Key of a node that may submit; nullopt: unknown node. Members' hosts and observers. Never empty where
+    /// a committee may change.
     std::function<std::optional<PublicKey>(const NodeName&)> key_of_node;
 };
 
@@ -97,6 +100,9 @@ class Verifier {
     /// A stable checkpoint: quorum() votes.
     Result<void> proves_checkpoint(const Certificate& certificate) const;
     Result<void> holds(const Evidence& evidence) const;
+    /// Signed by its submitter, where that is wanted: in lanes of signed transactions, and of changes of the
+    /// committee in every lane.
+    Result<void> holds(const Transaction& transaction) const;
 
   private:
     std::shared_ptr<const LaneView> view_;

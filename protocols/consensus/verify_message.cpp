@@ -48,15 +48,8 @@ class MessageCheck {
     bool knows(Epoch epoch) const { return view_.committees.contains(epoch); }
 
     Result<void> check_submitters(const std::vector<Transaction>& transactions) const {
-        if (!view_.signed_transactions) return {};
-        for (const auto& transaction : transactions) {
-            const auto key = view_.key_of_node ? view_.key_of_node(transaction.submitter) : std::nullopt;
-            if (!key)
-                return untrue("a command was taken in by '" + transaction.submitter + "', unknown here");
-            const auto bytes = signing_bytes(view_.domain, submission_of(transaction));
-            if (!checker_.verify(*key, bytes, transaction.signature))
-                return untrue("the signature of " + transaction.submitter + " under a command does not hold");
-        }
+        for (const auto& transaction : transactions)
+            if (auto held = verifier_.holds(transaction); !held) return held;
         return {};
     }
 

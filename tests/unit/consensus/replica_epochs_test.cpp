@@ -111,6 +111,23 @@ TEST_CASE("a second change of the same epoch is void, and one of a past epoch is
     CHECK(world.answer(late)->error().code == Errc::precondition_failed);
 }
 
+TEST_CASE("a change that another one overtook is answered at once and stops nobody") {
+    World world(kFour);
+    world.run(std::chrono::seconds(1));
+    // Kept from the leader until the committee has changed without its submitter.
+    world.lose = [](const Message& message, const ReplicaName&) {
+        return message.from == "d/0" && std::holds_alternative<Forward>(message.body);
+    };
+    const auto overtaken = world.submit("d/0", change_to(kSeven, 1));
+    const auto first = world.submit("a/0", change_to(kThree, 1));
+    REQUIRE(world.run_until([&] { return world.committed(first); }));
+    REQUIRE(world.run_until([&] { return world.answer(overtaken) != nullptr; }, std::chrono::seconds(5)));
+    REQUIRE_FALSE(*world.answer(overtaken));
+    CHECK(world.answer(overtaken)->error().code == Errc::precondition_failed);
+    order(world, "b/0", 5, "after");
+    CHECK(world.status("b/0").committee.epoch == 2);
+}
+
 TEST_CASE("an engine that is not built cannot be changed to") {
     World world(kFour);
     world.run(std::chrono::seconds(1));

@@ -567,6 +567,28 @@ TEST_CASE("in a lane of signed commands each carries its submitter's signature")
     CHECK(verified(rig, forward(test::transaction_number(1))));
 }
 
+TEST_CASE("a change of the committee carries its submitter's signature in every lane") {
+    CommitteeRig rig(4);
+    Transaction change;
+    change.command = command_of({1, EngineKind::pbft, {}, test::committee_of(3, EngineKind::pbft).members});
+    change.submitter = test::host_number(2);
+    const auto proposed = [&] {
+        const auto block = test::block_of(rig.committee, 3, {test::transaction_number(1), change});
+        return verified(rig,
+                        rig.message(rig.statement(Kind::propose, 1, block->digest(), 3, 1), Propose{block}));
+    };
+    refused(proposed(), "unknown here"); // a view that knows no keys takes none
+    rig.view->key_of_node = [](const NodeName& node) -> std::optional<PublicKey> {
+        if (node != test::host_number(2)) return std::nullopt;
+        return test::key_number(2)->public_key();
+    };
+    refused(proposed(), "signature of site-2");
+    change.signature = rig.signers[1]->sign(signing_bytes(rig.domain, submission_of(change)));
+    refused(proposed(), "signature of site-2"); // its leader's word is not enough
+    change.signature = rig.signers[2]->sign(signing_bytes(rig.domain, submission_of(change)));
+    CHECK(proposed());
+}
+
 TEST_CASE("a hello proves what it says that the receiver signed") {
     const CommitteeRig rig(4);
     const auto mine = rig.statement(Kind::prepare, 0, hash_of("block"), 3, 1);
