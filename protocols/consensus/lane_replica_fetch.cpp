@@ -19,8 +19,13 @@ void LaneReplica::fetch() {
     const bool follow = !engine_;
     const auto stuck = stuck_at();
     const bool at_once = stuck && now_.time >= *stuck;
-    if (auto ask = catch_up_.next(decided_, follow, at_once, now_.time))
-        std::visit([&](auto& what) { send({ask->peer}, what); }, ask->what);
+    auto ask = catch_up_.next(decided_, follow, at_once, now_.time);
+    if (installing_ && !catch_up_.in_snapshot()) {
+        // Its peer fell silent half-way: what comes as blocks must not wait for the rest.
+        installing_.reset();
+        output();
+    }
+    if (ask) std::visit([&](auto& what) { send({ask->peer}, what); }, ask->what);
 }
 
 /// A member that misses votes finds the others ahead long before it suspects the leader: it asks for the next

@@ -83,6 +83,30 @@ TEST_CASE("a snapshot of a liar is refused and another peer's is taken") {
     CHECK(world.disk("d/0").state == world.disk("c/0").state);
 }
 
+TEST_CASE("a snapshot whose peer falls silent half-way does not stop blocks of another") {
+    World world(kFour);
+    world.run(std::chrono::seconds(1));
+    world.cut("d/0");
+    order(world, "b/0", 200, "while");
+    world.run(std::chrono::seconds(1));
+    for (const auto* name : {"a/0", "b/0"}) { // only c has the blocks
+        auto& disk = world.disk(name);
+        disk.log.erase(disk.log.begin(), disk.log.upper_bound(disk.snapshot));
+        world.crash(name);
+        world.boot(name);
+    }
+    world.run(std::chrono::seconds(1));
+    std::size_t begun = 0;
+    world.lose = [&](const Message& message, const ReplicaName&) {
+        const auto* part = std::get_if<SnapshotPart>(&message.body);
+        if (part) ++begun;
+        return part && !part->after.empty();
+    };
+    world.heal("d/0");
+    REQUIRE(world.run_until([&] { return world.disk("d/0").applied == 200; }, std::chrono::seconds(20)));
+    CHECK(begun > 0);
+}
+
 TEST_CASE("an observer follows within a round trip, and submits") {
     World world(kFour);
     world.boot("e/0");
