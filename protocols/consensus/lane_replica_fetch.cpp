@@ -73,6 +73,7 @@ void LaneReplica::take_blocks(const ReplicaName& from, const Blocks& blocks) {
         decide(block);
         output();
     }
+    if (decided_ < (*fresh.front().block)->height) return catch_up_.wrong(from, now_.time);
     run_engine(DecidedElsewhere{decided_});
     stabilise();
 }

@@ -129,7 +129,7 @@ void LaneReplica::make_checkpoint(Height height, const Hash256& state_root) {
 void LaneReplica::sign_checkpoint(Height height, const Point& point) {
     const auto& committee = committee_at(height);
     const auto id = committee.find(options_.self);
-    if (!id || !options_.signer) return;
+    if (!id || !signs_as(committee.member(*id))) return;
     Signed vote{.statement = {.kind = Kind::checkpoint,
                               .engine = committee.engine,
                               .epoch = committee.epoch,

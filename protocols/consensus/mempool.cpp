@@ -155,6 +155,7 @@ std::vector<Transaction> Mempool::take(std::size_t bytes_max, std::size_t comman
         entry.taken = true;
         taken.push_back(entry.transaction);
         ready_.erase(ready_.begin());
+        if (taken.back().command.id.starts_with(kReconfigureId)) break;
     }
     return taken;
 }

@@ -72,7 +72,8 @@ class Mempool {
     std::size_t ready_bytes() const { return ready_bytes_; }
     /// When the oldest command that is in no block came.
     std::optional<TimePoint> ready_since() const;
-    /// The oldest that fit, at least one; not given again until released.
+    /// The oldest that fit, at least one, and none after a change of the committee, which ends a block; not
+    /// given again until begin_view().
     std::vector<Transaction> take(std::size_t bytes_max, std::size_t commands_max);
     /// What was taken and not decided may be taken again, and everybody's patience begins anew: another
     /// leader.

@@ -128,6 +128,25 @@ TEST_CASE("a change that another one overtook is answered at once and stops nobo
     CHECK(world.status("b/0").committee.epoch == 2);
 }
 
+TEST_CASE("a change of committee that comes between commands ends its block") {
+    World world(kFour);
+    world.run(std::chrono::seconds(1));
+    world.cut("b/0");
+    world.cut("c/0");
+    // They wait together, and go into blocks together.
+    std::vector<ClientToken> clients;
+    clients.push_back(world.submit("a/0", "before", 1, "v"));
+    clients.push_back(world.submit("a/0", change_to(kThree, 1)));
+    for (int i = 0; i < 50; ++i)
+        clients.push_back(world.submit("a/0", "after-" + std::to_string(i), 1, "v"));
+    world.run(std::chrono::seconds(3));
+    world.heal("b/0");
+    world.heal("c/0");
+    REQUIRE(world.run_until(
+        [&] { return std::ranges::all_of(clients, [&](auto c) { return world.committed(c); }); }));
+    CHECK(all_vote_in(world, kThree, 2));
+}
+
 TEST_CASE("an engine that is not built cannot be changed to") {
     World world(kFour);
     world.run(std::chrono::seconds(1));
