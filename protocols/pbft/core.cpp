@@ -43,11 +43,6 @@ Pbft::Pbft(EngineOptions options, Remembered memory)
     if (active_ && new_view_) adopt();
     for (auto& [number, slot] : slots_) {
         if (slot.accepted_in(view_)) proposed_ = number;
-        // What was prepared was committed in the same step.
-        if (slot.prepared && !has_bug(SeededBug::skipped_persist))
-            slot.commits[options_.self] =
-                SeenVote{slot.prepared->view, slot.prepared->digest,
-                         sign(Kind::commit, slot.prepared->view, number, slot.prepared->digest).signature};
     }
 }
 

@@ -110,6 +110,25 @@ TEST_CASE("a restarted replica still reports what it had prepared", "[pbft]") {
     CHECK(rig.agreed.at(1) == block->digest());
 }
 
+TEST_CASE("a replica that restarts after leaving a view says nothing more in it", "[pbft]") {
+    Committees rig(4, {.hellos = false});
+    rig.start();
+    rig.passes = [](auto, auto, const Message& message) {
+        return std::get<Signed>(message.body).statement.kind != Kind::commit;
+    };
+    rig.give(0, ProposeBlock{rig.block(1, "prepared")});
+    rig.run(milliseconds(20));
+    REQUIRE(rig.nodes[2]->disk.contains("prepared/00000000000000000001"));
+    rig.give(2, SuspectLeader{});
+    rig.crash(2);
+    rig.restart(2);
+    rig.give(2, DecidedElsewhere{1});
+    rig.run(seconds(1));
+    const auto before = rig.sent[Kind::commit];
+    rig.give(2, PeerStands{1, 0, 0});
+    CHECK(rig.sent[Kind::commit] == before);
+}
+
 TEST_CASE("a replica that restarts between two views stays there and says so again", "[pbft]") {
     Committees rig(4);
     rig.start();
