@@ -125,6 +125,7 @@ void Pbft::on(const DecidedElsewhere& event) {
         if (number <= decided_) slot.missing.reset();
     }
     went_on(before);
+    certify_above(decided_);
 }
 
 void Pbft::on(const StableCheckpoint& event) {
@@ -137,6 +138,7 @@ void Pbft::on(const StableCheckpoint& event) {
     const Height before = std::exchange(decided_, std::max(decided_, stable_));
     went_on(before);
     if (adopt()) advance_all(); // slots of the new view that the window reaches only now
+    certify_above(decided_);
 }
 
 void Pbft::on(const PeerStands& event) {

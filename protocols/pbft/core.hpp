@@ -87,6 +87,8 @@ class Pbft final : public consensus::Engine {
     void advance(Height number, Slot& slot);
     void prepare(Height number, Slot& slot);
     void certify(Height number, Slot& slot);
+    bool may_commit(Height number);
+    void certify_above(Height number);
     void decide(Height number, Slot& slot, View view, const Hash256& digest);
     void decide_any(Height number, Slot& slot);
     void advance_all();
@@ -121,9 +123,10 @@ class Pbft final : public consensus::Engine {
     bool active_ = true;
     Height stable_ = 0;
     consensus::Certificate stable_proof_;
-    Height decided_ = 0;  ///< All up to it, here or elsewhere.
-    Height proposed_ = 0; ///< Highest that was proposed here in this view.
-    Height settled_ = 0;  ///< The view's own NewView says what is up to it.
+    Height decided_ = 0;        ///< All up to it, here or elsewhere.
+    Height proposed_ = 0;       ///< Highest that was proposed here in this view.
+    Height settled_ = 0;        ///< The view's own NewView says what is up to it.
+    std::optional<Height> end_; ///< A decided slot that ends the epoch: what is above it is void.
     std::map<Height, Slot> slots_;
     std::map<std::pair<View, Height>, consensus::MessageRef> early_;
     std::size_t early_bytes_ = 0;

@@ -180,8 +180,32 @@ void Pbft::certify(Height number, Slot& slot) {
         if (!has_bug(SeededBug::skipped_persist)) persist(prepared_key(number), wire::encode(certificate));
         slot.prepared = std::move(certificate);
     }
+    if (!may_commit(number)) return;
     vote(Kind::commit, number, slot, proposal.digest);
     decide(number, slot, view_, proposal.digest);
+    certify_above(number);
+}
+
+/// Whether the slot counts whatever happens below it. Above the end of an epoch everything is void, and no
+/// certificate of a commit may say otherwise to those who see it alone: so everything below must be prepared
+/// in this view, which keeps it in all later ones, and must not end the epoch.
+bool Pbft::may_commit(Height number) {
+    if (end_ && number > *end_) return false;
+    for (Height below = decided_ + 1; below < number; ++below) {
+        const auto at = slots_.find(below);
+        if (at == slots_.end()) return false;
+        Slot& slot = at->second;
+        if (!slot.decided && !slot.prepared_in(view_)) return false;
+        const BlockRef block = slot.content(slot.decided ? *slot.decided : slot.prepared->digest);
+        if (!block || slot.ends_epoch(committee(), block)) return false;
+    }
+    return true;
+}
+
+/// What is above may have waited for this slot.
+void Pbft::certify_above(Height number) {
+    const auto next = slots_.find(number + 1);
+    if (next != slots_.end()) certify(next->first, next->second);
 }
 
 /// A quorum's commits decide, in whatever view they were given and whether it was prepared here or not.
@@ -201,8 +225,10 @@ void Pbft::decide(Height number, Slot& slot, View view, const Hash256& digest) {
     proof.votes = std::move(votes);
     slot.decided = digest;
     slot.decided_at = now_.time;
+    if (slot.ends_epoch(committee(), block)) end_ = std::min(end_.value_or(number), number);
     fx_.decided.push_back({number, block, std::move(proof)});
     went_on(decided_);
+    certify_above(number);
 }
 
 /// Where it is not known which votes might be enough now.

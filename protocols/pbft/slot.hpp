@@ -4,6 +4,7 @@
 #include "protocols/consensus/message.hpp"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace dwcp::pbft {
@@ -49,6 +50,8 @@ struct Slot {
     std::optional<TimePoint> asked; ///< When it was asked for.
     TimePoint sent{};               ///< When something of ours about it was last sent to all.
     TimePoint decided_at{};
+    std::optional<std::pair<Hash256, bool>>
+        end; ///< The value that was asked for last, and whether it ends the epoch.
 
     consensus::BlockRef content(const Hash256& digest) const {
         for (const auto& block : contents) {
@@ -58,6 +61,12 @@ struct Slot {
     }
     bool accepted_in(consensus::View view) const { return accepted && accepted->view == view; }
     bool prepared_in(consensus::View view) const { return prepared && prepared->view == view; }
+    /// Whether the value `block` of this slot would end the epoch.
+    bool ends_epoch(const consensus::Committee& committee, const consensus::BlockRef& block) {
+        if (!end || end->first != block->digest())
+            end = {block->digest(), consensus::next_committee(committee, **block).has_value()};
+        return end->second;
+    }
     /// Whether something else is known to be decided.
     bool contradicts(const Hash256& digest) const { return decided && *decided != digest; }
 };

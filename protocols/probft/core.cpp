@@ -140,6 +140,7 @@ void Core::on(const DecidedElsewhere& elsewhere) {
     if (elsewhere.upto <= decided_) return;
     decided_up_to(elsewhere.upto);
     pacemaker_.progress(now_.time);
+    advance_above(decided_);
 }
 
 void Core::on(const StableCheckpoint& checkpoint) {

@@ -65,6 +65,8 @@ class Core final : public Engine {
         std::map<Hash256, BlockRef> contents; ///< Of value, prepared and decided.
         std::set<Hash256> stored;             ///< Contents on disk.
         std::optional<Hash256> decided;
+        std::optional<std::pair<Hash256, bool>>
+            end; ///< The value asked for last, and whether it ends the epoch.
     };
     using Later = std::map<std::pair<Height, Kind>, Verified>;
 
@@ -112,6 +114,9 @@ class Core final : public Engine {
     std::optional<Certificate> quorum_of(const Votes& votes, Kind kind, Height height,
                                          const Value& value) const;
     void advance(Height height);
+    void advance_above(Height height);
+    bool ends_epoch(Slot& slot, const Hash256& digest) const;
+    bool may_commit(Height height);
     void decide(Height height, Slot& slot, Certificate proof);
     void decided_up_to(Height height);
     void convict(Evidence evidence);
@@ -179,6 +184,7 @@ class Core final : public Engine {
     Certificate stable_proof_;
     Height decided_ = 0;
     Height next_slot_ = 1;
+    std::optional<Height> end_; ///< A decided slot that ends the epoch: what is above it is void.
     std::map<Height, Slot> slots_;
 
     Pacemaker pacemaker_;

@@ -180,15 +180,47 @@ std::optional<Certificate> Core::quorum_of(const Votes& votes, Kind kind, Height
     return certificate;
 }
 
+bool Core::ends_epoch(Slot& slot, const Hash256& digest) const {
+    if (!slot.end || slot.end->first != digest)
+        slot.end = {digest, next_committee(options_.committee, **slot.contents.at(digest)).has_value()};
+    return slot.end->second;
+}
+
+/// Whether the slot counts whatever happens below it. Above the end of an epoch everything is void, and no
+/// certificate of a commit may say otherwise to those who see it alone: so everything below must be prepared
+/// in this view, which keeps it in all later ones, and must not end the epoch.
+bool Core::may_commit(Height height) {
+    if (end_ && height > *end_) return false;
+    for (Height below = decided_ + 1; below < height; ++below) {
+        const auto at = slots_.find(below);
+        if (at == slots_.end()) return false;
+        auto& slot = at->second;
+        if (!slot.decided && (!slot.prepared || slot.prepared->view != view_)) return false;
+        const auto& digest = slot.decided ? *slot.decided : slot.prepared->digest;
+        if (!slot.contents.contains(digest) || ends_epoch(slot, digest)) return false;
+    }
+    return true;
+}
+
+/// What is above may have waited for this slot.
+void Core::advance_above(Height height) {
+    if (slots_.contains(height + 1)) advance(height + 1);
+}
+
 void Core::advance(Height height) {
     auto& slot = slots_[height];
     if (!may_vote() || !slot.value || !slot.prepare) return;
     if (!slot.commit) {
-        if (auto prepared = quorum_of(slot.prepares, Kind::prepare, height, *slot.value)) {
-            slot.prepared = std::move(prepared);
-            persist_prepared(height, slot);
+        if (!slot.prepared || slot.prepared->view != view_) {
+            if (auto prepared = quorum_of(slot.prepares, Kind::prepare, height, *slot.value)) {
+                slot.prepared = std::move(prepared);
+                persist_prepared(height, slot);
+            }
+        }
+        if (slot.prepared && slot.prepared->view == view_ && may_commit(height)) {
             cast(Kind::commit, height, slot);
             slot.prepares.clear();
+            advance_above(height);
         }
     }
     if (slot.decided == slot.value->digest || (height <= decided_ && !slot.decided) ||
@@ -206,9 +238,11 @@ void Core::decide(Height height, Slot& slot, Certificate proof) {
     }
     slot.decided = proof.digest;
     slot.commits.clear();
+    if (ends_epoch(slot, proof.digest)) end_ = std::min(end_.value_or(height), height);
     effects_.decided.push_back({height, slot.contents.at(proof.digest), std::move(proof)});
     decided_up_to(decided_);
     pacemaker_.progress(now_.time);
+    advance_above(height);
 }
 
 void Core::decided_up_to(Height height) {

@@ -55,6 +55,12 @@ EngineRig::EngineRig(std::size_t n, Rules chosen) : rules(std::move(chosen)), ra
     domain.genesis = committee.digest();
     view_->domain = domain;
     view_->committees[committee.epoch] = committee;
+    view_->key_of_node = [this](const NodeName& node) -> std::optional<PublicKey> {
+        for (const auto& member : committee.members) {
+            if (host_of(member.name) == node) return member.key;
+        }
+        return std::nullopt;
+    };
     verifier_ = std::make_unique<Verifier>(view_, checker_);
 }
 

@@ -1,3 +1,4 @@
+#include "tests/unit/consensus/epoch_end.hpp"
 #include "tests/unit/pbft/rig.hpp"
 
 #include <catch2/catch.hpp>
@@ -197,4 +198,9 @@ TEST_CASE("a voter with two values is convicted", "[pbft]") {
     REQUIRE(rig.evidence.size() == 1);
     CHECK(rig.evidence[0].second.signer == 2);
     CHECK(rig.engine(1).status().active);
+}
+
+TEST_CASE("nothing is committed above the end of an epoch, nor above what may become one", "[pbft]") {
+    Committees rig(4);
+    check_nothing_is_committed_above_the_end_of_an_epoch(rig, GENERATE(false, true));
 }

@@ -1,3 +1,4 @@
+#include "tests/unit/consensus/epoch_end.hpp"
 #include "tests/unit/probft/rig.hpp"
 
 #include <catch2/catch.hpp>
@@ -88,4 +89,9 @@ TEST_CASE("losses are made up", "[probft]") {
     rig.want(100);
     INFO("seed " << seed);
     CHECK(rig.run(seconds(300), [&] { return rig.all_decided(100); }));
+}
+
+TEST_CASE("nothing is committed above the end of an epoch, nor above what may become one", "[probft]") {
+    Committees rig(4);
+    check_nothing_is_committed_above_the_end_of_an_epoch(rig, GENERATE(false, true));
 }
