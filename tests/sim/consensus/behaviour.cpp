@@ -93,14 +93,27 @@ class Equivocating : public Behaviour {
             split(world, host, *message);
         const auto found = plot_->splits.find(key);
         if (found == plot_->splits.end()) return Behaviour::outgoing(world, host, send);
+        if (message->statement.kind == Kind::prepare) commit_at_once(world, host, *message, found->second);
         const auto other = second_of(world, host, *message, found->second);
         for (const auto& to : send.to) {
             const auto id = world.id_of(to);
-            const bool second = in_set(found->second.second_half, id) && other;
+            // Those who plot have the first value in mind, and vote for both.
+            const bool plots = world.host(id).behaviour() != nullptr;
+            const bool second = in_set(found->second.second_half, id) && other && !plots;
             world.transmit(host, id, second ? other : send.message);
             // Some see both, so that it is found out now and then.
-            if (other && random_.below(16) == 0) world.transmit(host, id, second ? send.message : other);
+            if (other && !plots && random_.below(16) == 0)
+                world.transmit(host, id, second ? send.message : other);
         }
+    }
+
+    bool incoming(World&, Host&, const MessageRef& message) override {
+        if (std::holds_alternative<Accuse>(message->body)) return false;
+        const auto* one = signed_in(message);
+        if (one == nullptr) return true;
+        const auto& s = one->statement;
+        const auto found = plot_->splits.find(std::tuple{s.epoch, s.view, s.slot});
+        return found == plot_->splits.end() || s.digest != found->second.second->digest();
     }
 
   private:
@@ -119,6 +132,22 @@ class Equivocating : public Behaviour {
         // Every split of the others comes up; with all in one half it is an honest proposal.
         split.second_half = random_.next();
         plot_->splits.emplace(std::tuple{statement.epoch, statement.view, statement.slot}, std::move(split));
+    }
+
+    /// Commits to both values without having prepared either.
+    void commit_at_once(World& world, Host& host, const Signed& prepare, const Plot::Split& split) {
+        if (prepare.statement.digest != split.first) return;
+        Signed commit = prepare;
+        commit.statement.kind = Kind::commit;
+        auto& vote = std::get<VoteFor>(commit.body);
+        if (vote.proof) {
+            vote.proof = host.signer().vrf_prove(vrf_alpha(world.domain(), commit.statement)).proof;
+            commit.statement.annex = proof_digest(*vote.proof);
+        }
+        const auto first = signed_message(world, host, commit);
+        const auto second = second_of(world, host, commit, split);
+        for (std::size_t id = 0; id < world.hosts(); ++id)
+            world.transmit(host, id, in_set(split.second_half, id) ? second : first);
     }
 
     MessageRef second_of(World& world, Host& host, const Signed& first, const Plot::Split& split) {

@@ -39,12 +39,14 @@ void run_all(EngineKind engine) {
 } // namespace
 
 TEST_CASE("PBFT keeps its promises in every scenario") { run_all(EngineKind::pbft); }
+TEST_CASE("ProBFT keeps its promises in every scenario") { run_all(EngineKind::probft); }
 
 TEST_CASE("the same seed gives the same trace") {
+    const auto engine = GENERATE(EngineKind::pbft, EngineKind::probft);
     for (const std::string_view scenario : {"mixed", "crash-disk", "reconfigure"}) {
-        const auto first = run(scenario, EngineKind::pbft, 4, 3);
-        const auto second = run(scenario, EngineKind::pbft, 4, 3);
-        const auto other = run(scenario, EngineKind::pbft, 4, 4);
+        const auto first = run(scenario, engine, 4, 3);
+        const auto second = run(scenario, engine, 4, 3);
+        const auto other = run(scenario, engine, 4, 4);
         CHECK(first.trace == second.trace);
         CHECK(first.events == second.events);
         CHECK(first.trace != other.trace);
@@ -52,9 +54,10 @@ TEST_CASE("the same seed gives the same trace") {
 }
 
 TEST_CASE("equivocating leaders are convicted and cost nobody a command") {
+    const auto engine = GENERATE(EngineKind::pbft, EngineKind::probft);
     std::uint64_t convicted = 0;
     for (const auto seed : seeds(6)) {
-        const auto report = run("equivocating-leader", EngineKind::pbft, 7, seed);
+        const auto report = run("equivocating-leader", engine, 7, seed);
         CHECK(report.violation == "");
         convicted += report.convicted;
     }
@@ -62,9 +65,10 @@ TEST_CASE("equivocating leaders are convicted and cost nobody a command") {
 }
 
 TEST_CASE("a committee grows, shrinks and changes its keys under load") {
+    const auto engine = GENERATE(EngineKind::pbft, EngineKind::probft);
     std::uint64_t epochs = 0;
     for (const auto seed : seeds(8)) {
-        const auto report = run("reconfigure", EngineKind::pbft, 0, seed);
+        const auto report = run("reconfigure", engine, 0, seed);
         INFO("seed " << seed);
         CHECK(report.violation == "");
         epochs = std::max(epochs, report.epochs);
@@ -73,11 +77,13 @@ TEST_CASE("a committee grows, shrinks and changes its keys under load") {
 }
 
 TEST_CASE("real keys decide like cheap ones") {
-    auto plan = plan_for(*find_scenario("calm"), EngineKind::pbft, 4, 1);
-    plan.faults_for = 200 * kMillisecond;
-    const auto report = run_plan(plan, true);
-    CHECK(report.violation == "");
-    CHECK(report.commands > 0);
+    for (const std::string_view scenario : {"calm", "forged-vrf"}) {
+        auto plan = plan_for(*find_scenario(scenario), EngineKind::probft, 4, 1);
+        plan.faults_for = 100 * kMillisecond;
+        const auto report = run_plan(plan, true);
+        CHECK(report.violation == "");
+        CHECK(report.commands > 0);
+    }
 }
 
 TEST_CASE("a plan that fails shrinks to the faults that make it fail") {

@@ -78,6 +78,9 @@ struct Plan {
     std::size_t hosts = 4;   ///< In the world.
     std::size_t members = 4; ///< The first of them are the genesis committee; the rest observe.
     consensus::SampleParameters samples;
+    /// ProBFT with samples that save messages assumes fewer faults than the committee could bear, and its
+    /// safety rests on the detection of leaders that sign two values; 0: whatever it takes to be safe.
+    std::size_t probft_faults = 0;
 
     LinkConditions links;
     Moment sync_min = 200 * kMicrosecond;

@@ -76,6 +76,12 @@ ReplicaOptions World::options_for(const ReplicaName& name) {
     options.block_commands = 64;
     options.checkpoint_interval = plan_.checkpoint_interval;
     options.checker = &keys_.checker();
+    if (plan_.probft_faults != 0)
+        options.factory = [faults = plan_.probft_faults](EngineOptions engine, const EngineMemory& memory) {
+            engine.probft_faults = faults;
+            engine.probft_bound_max = 1; // undetected lies cost safety, as is known
+            return make_engine(std::move(engine), memory);
+        };
     options.key_of_node = [this](const NodeName& node) -> std::optional<PublicKey> {
         const auto found = ids_.find(node + "/1");
         if (found == ids_.end()) return std::nullopt;
