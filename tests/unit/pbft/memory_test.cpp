@@ -122,11 +122,16 @@ TEST_CASE("a replica that restarts after leaving a view says nothing more in it"
     rig.give(2, SuspectLeader{});
     rig.crash(2);
     rig.restart(2);
+    bool again = false;
+    rig.passes = [&](std::size_t from, auto, const Message& message) {
+        const auto& what = std::get<Signed>(message.body).statement;
+        again = again || (from == 2 && what.kind == Kind::commit && what.view == 0);
+        return false;
+    };
     rig.give(2, DecidedElsewhere{1});
-    rig.run(seconds(1));
-    const auto before = rig.sent[Kind::commit];
+    rig.run(milliseconds(300)); // long enough ago that it helps a peer with the slot
     rig.give(2, PeerStands{1, 0, 0});
-    CHECK(rig.sent[Kind::commit] == before);
+    CHECK_FALSE(again);
 }
 
 TEST_CASE("a replica that restarts between two views stays there and says so again", "[pbft]") {
