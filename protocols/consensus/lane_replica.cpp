@@ -249,7 +249,7 @@ std::optional<TimePoint> LaneReplica::next_wake() const {
         // One that wants to be woken now is woken by the next step.
         if (engine_wake_) at(std::max(*engine_wake_, now_.time + Duration(1)));
         at(mempool_.overtaken_at());
-        if (gathering() && mempool_.has_ready()) at(*mempool_.ready_since() + options_.gather);
+        if (gathering() && mempool_.has_ready()) at(gather_until());
     }
     if (mempool_.has_unsent() && forwarded_at_) at(*forwarded_at_ + options_.gather);
     return wake;

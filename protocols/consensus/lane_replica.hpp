@@ -126,6 +126,7 @@ class LaneReplica final : public Replica {
     void forward_commands();
     void propose();
     bool gathering() const;
+    TimePoint gather_until() const;
     BlockRef build();
     void expire_clients();
 

@@ -122,9 +122,15 @@ bool LaneReplica::gathering() const {
            mempool_.ready_commands() < options_.block_commands;
 }
 
+/// The more slots are under way, the longer: a lane that is busy decides fewer and fuller blocks.
+TimePoint LaneReplica::gather_until() const {
+    const auto under_way = engine_->next_slot() - engine_->status().decided - 1;
+    return *mempool_.ready_since() + static_cast<std::int64_t>(under_way) * options_.gather;
+}
+
 void LaneReplica::propose() {
     while (engine_ && engine_->wants_proposal() && mempool_.has_ready() && !changing_at_) {
-        if (gathering() && now_.time < *mempool_.ready_since() + options_.gather) return;
+        if (gathering() && now_.time < gather_until()) return;
         const auto slot = engine_->next_slot();
         auto block = build();
         if (!(*block)->transactions.empty() &&

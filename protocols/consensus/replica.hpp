@@ -41,8 +41,8 @@ struct ReplicaOptions {
     std::size_t pipeline = 16;
     Duration view_timeout = milliseconds(500);
     Duration view_timeout_max = std::chrono::seconds(20);
-    /// How long a leader that has other slots under way collects commands for the next block; with none under
-    /// way it does not wait.
+    /// How long a leader collects commands for the next block, for each slot that is under way; with none
+    /// under way it does not wait.
     Duration gather = milliseconds(2);
     std::size_t block_bytes = 256U << 10;
     std::size_t block_commands = 1000;

@@ -65,6 +65,26 @@ TEST_CASE("a flood is ordered, each command once, in few blocks") {
         CHECK(world.status(name).waiting == 0);
 }
 
+TEST_CASE("the longer decisions take, the fuller blocks are gathered") {
+    const auto commands_a_block = [](Duration delay) {
+        World world(kFour);
+        world.delay = delay;
+        world.run(std::chrono::seconds(2));
+        ClientToken last = 0;
+        for (int i = 0; i < 1000; ++i) {
+            last = world.submit("a/0", "client-" + std::to_string(i), 1, "v");
+            world.run(milliseconds(1));
+        }
+        REQUIRE(world.run_until([&] { return world.committed(last); }));
+        return 1000 / (*world.answer(last))->height;
+    };
+    const auto near = commands_a_block(milliseconds(1));
+    const auto far = commands_a_block(milliseconds(30));
+    CAPTURE(near, far);
+    CHECK(near < 8);
+    CHECK(far > 14);
+}
+
 TEST_CASE(
     "the same command again is answered with the place that it has, and another one under its name is not") {
     World world(kFour);
