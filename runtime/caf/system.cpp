@@ -11,6 +11,9 @@ struct System::Config : caf::actor_system_config {
     explicit Config(const SystemOptions& options) {
         add_message_types<caf::id_block::dwcp_messages>();
         load<caf::io::middleman>();
+        // Idle workers wait for work. Those of the default policy, work stealing, look for it every 50 us for
+        // a while: in a process that is never quiet for long, that cost more than the work.
+        set("scheduler.policy", caf::atom("sharing"));
         set("scheduler.max-threads",
             std::size_t{options.threads != 0 ? options.threads
                                              : std::max(2U, std::thread::hardware_concurrency())});
