@@ -70,7 +70,7 @@ void Host::boot() {
     auto memory = disk_.remember();
     if (!memory.doubt.empty()) doubt_ = memory.doubt;
     memory.doubt = doubt_;
-    signer_ = &world_.signer_of(id_);
+    signer_ = &world_.signer_of(*this);
     auto options = world_.options_for(name_);
     options.signer = signer_;
     auto made = Replica::make(std::move(options), std::move(memory));

@@ -65,6 +65,8 @@ class HostDisk {
 
     // Reading, of what is durable.
     consensus::Height applied() const { return applied_; }
+    /// Of the next height; nullopt: the first.
+    const std::optional<consensus::Committee>& committee() const { return committee_; }
     const Registers& state() const { return state_; }
     consensus::Loaded load(const consensus::Load& what) const;
     consensus::SnapshotRead read(const consensus::ReadSnapshot& what) const;

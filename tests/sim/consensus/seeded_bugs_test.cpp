@@ -58,22 +58,29 @@ std::uint64_t found_by(const Hunt& hunt) {
     return 0;
 }
 
+/// Found with the bug in, and by nothing else: the same seed without it keeps every promise.
 void require_found(SeededBug bug, const Hunt& hunt) {
-    const WithBug with(bug);
     INFO(to_string(hunt.engine) << " " << hunt.scenario << ", seeds 1.." << hunt.seeds);
-    CHECK(found_by(hunt) != 0);
+    std::uint64_t seed = 0;
+    {
+        const WithBug with(bug);
+        seed = found_by(hunt);
+    }
+    REQUIRE(seed != 0);
+    CHECK(run_plan(plan_of(hunt, seed)).violation == "");
 }
 
 } // namespace
 
+// ProBFT's own bound finds it before a vote is cast: it refuses to run with such a quorum.
 TEST_CASE("a quorum that is one too small is found") {
     require_found(SeededBug::quorum_minus_one, {EngineKind::pbft, "equivocating-leader", 4, 5});
     require_found(SeededBug::quorum_minus_one, {EngineKind::probft, "equivocating-leader", 4, 5});
 }
 
 TEST_CASE("votes that leave before they are on disk are found") {
-    require_found(SeededBug::skipped_persist, {EngineKind::pbft, "crash", 4, 40});
-    require_found(SeededBug::skipped_persist, {EngineKind::probft, "crash", 4, 40});
+    require_found(SeededBug::skipped_persist, {EngineKind::pbft, "crash", 4, 100});
+    require_found(SeededBug::skipped_persist, {EngineKind::probft, "crash", 4, 100});
 }
 
 TEST_CASE("output in the order of an unordered container is found") {
@@ -82,10 +89,12 @@ TEST_CASE("output in the order of an unordered container is found") {
 }
 
 TEST_CASE("votes of other views that count are found") {
-    require_found(SeededBug::replay_accepted, {EngineKind::pbft, "view-change-lies", 4, 40});
-    require_found(SeededBug::replay_accepted, {EngineKind::probft, "view-change-lies", 4, 40});
+    require_found(SeededBug::replay_accepted, {EngineKind::pbft, "view-change-lies", 4, 150});
+    require_found(SeededBug::replay_accepted, {EngineKind::probft, "view-change-lies", 4, 150});
 }
 
+// Epochs that count as one show as a lane that stands still: replicas take what is signed for one epoch for
+// another's and go astray before a quorum of two comes about.
 TEST_CASE("a quorum of votes of two epochs is found") {
     require_found(SeededBug::cross_epoch_quorum, {EngineKind::pbft, "reconfigure", 0, 40});
     require_found(SeededBug::cross_epoch_quorum, {EngineKind::probft, "reconfigure", 0, 40});

@@ -57,10 +57,14 @@ World::~World() = default;
 ReplicaName World::name_of(std::size_t id) const { return "r" + std::to_string(id) + "/1"; }
 std::size_t World::id_of(const ReplicaName& name) const { return ids_.at(name); }
 
-const Signer& World::signer_of(std::size_t id) {
-    const auto& committee = newest_committee();
+const PublicKey& World::key_of(std::size_t id, const Committee& committee) const {
     const auto member = committee.find(name_of(id));
-    return keys_.signer(member ? committee.member(*member).key : first_keys_[id]);
+    return member ? committee.member(*member).key : first_keys_[id];
+}
+
+/// An operator gives a replica the key that the committee on its disk knows.
+const Signer& World::signer_of(Host& host) {
+    return keys_.signer(key_of(host.id(), host.disk().committee().value_or(genesis_)));
 }
 
 ReplicaOptions World::options_for(const ReplicaName& name) {
@@ -315,6 +319,9 @@ void World::decided(const Host& host, const Commit& commit) {
                            commit.next ? "; a new epoch follows" : "");
     });
     watch_.decided(host.id(), commit);
+    // Whoever has a new key takes it up as it is started again, a while after.
+    if (commit.next && key_of(host.id(), *commit.next) != key_of(host.id(), commit.committee))
+        hosts_[host.body()]->die_at_write(2 + random_.below(20), 0, 100 * kMillisecond);
 }
 
 void World::answered(const Host& host, const Answer& answer) { clients_.answered(host, answer); }
@@ -454,10 +461,6 @@ void World::propose_committee(const Fault& fault) {
     }
     if (change.members.empty()) return;
     clients_.submit(command_of(change));
-    // Whoever gets a new key takes it up as it boots, a while after.
-    if (fault.extra == 0) return;
-    auto& host = *hosts_[fault.host];
-    host.die_at_write(1 + random_.below(20), 0, 100 * kMillisecond);
 }
 
 void World::heal() {

@@ -90,7 +90,7 @@ class World {
 
     consensus::ReplicaName name_of(std::size_t id) const;
     std::size_t id_of(const consensus::ReplicaName& name) const;
-    const consensus::Signer& signer_of(std::size_t id);
+    const consensus::Signer& signer_of(Host& host);
     consensus::ReplicaOptions options_for(const consensus::ReplicaName& name);
     const consensus::Committee& newest_committee() const { return watch_.committees().rbegin()->second; }
 
@@ -110,6 +110,7 @@ class World {
     Host& host(std::size_t body) { return *hosts_[body]; }
 
   private:
+    const PublicKey& key_of(std::size_t id, const consensus::Committee& committee) const;
     void begin();
     void handle(Happening happening);
     void deliver(Happening& happening);
