@@ -12,7 +12,7 @@ using namespace dwcp::sim;
 using consensus::EngineKind;
 
 /// Small, so that the tests of all scenarios end within a minute; campaigns run thousands.
-constexpr std::size_t kSeeds = 3;
+constexpr std::size_t kSeeds = fewer_if_sanitized(3);
 
 RunReport run(std::string_view scenario, EngineKind engine, std::size_t n, std::uint64_t seed) {
     auto plan = plan_for(*find_scenario(scenario), engine, n, seed);
